@@ -1,0 +1,229 @@
+"""The input columns of a policy: name, kind, unit, range, allowed values; and the door for one cell.
+
+A column is declared once, in the policy's ``policy.yaml``; the reader of files, the whole-table door, the one-record
+door, the command line's help and the forms of the pages are all drawn from it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+from .errors import LawError
+
+Kind = Literal["text", "choice", "integer", "decimal", "date", "boolean"]
+
+#: Reason codes with which the door refuses a cell; a refusal is ``code:column``.
+REFUSALS = {
+    "not_a_number": "is not a number",
+    "not_whole": "must be a whole number",
+    "too_many_decimals": "has more decimals than are counted",
+    "out_of_range": "is outside the allowed range",
+    "not_a_date": "is not a date (write it as 2026-03-31)",
+    "not_a_boolean": "is neither true nor false",
+    "unknown_value": "is not one of the allowed values",
+}
+
+TRUE = frozenset({"true", "yes", "y", "1", "si", "sí", "是"})
+FALSE = frozenset({"false", "no", "n", "0", "否"})
+
+#: How far a binary floating-point number may lie from a decimal of the kept places, in units of the last place.
+FLOAT_NOISE = Decimal("0.00001")
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+
+
+class Refused(Exception):
+    """One cell was refused; ``code`` is a key of :data:`REFUSALS`."""
+
+    def __init__(self, code: str, column: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.column = column
+        self.message = message
+
+    @property
+    def reason(self) -> str:
+        return f"{self.code}:{self.column}"
+
+
+def fold(text: str) -> str:
+    """The form in which choices are compared: no outer space, case ignored, blanks and hyphens as underscores."""
+    return re.sub(r"[\s_\-]+", "_", text.strip().casefold())
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input column.
+
+    ``decimals`` is the number of decimal places that are kept; a number is held as an integer of that many places.
+    ``minimum`` and ``maximum`` are inclusive, in the column's own unit (or dates). ``choices`` maps each allowed value to
+    its meaning, ``aliases`` other spellings to an allowed value; both are compared with :func:`fold`.
+    """
+
+    name: str
+    kind: Kind
+    description: str = ""
+    unit: str = ""
+    decimals: int = 0
+    minimum: Decimal | dt.date | None = None
+    maximum: Decimal | dt.date | None = None
+    choices: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    required: bool = False
+    default: str | None = None
+
+    @property
+    def is_number(self) -> bool:
+        return self.kind in ("integer", "decimal")
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words, for messages and help."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "boolean":
+            return "true or false"
+        if self.kind == "text":
+            return "any text"
+        kind = {"integer": "a whole number", "decimal": f"a number with up to {self.decimals} decimals", "date": "a date"}[
+            self.kind
+        ]
+        unit = f" {self.unit}" if self.unit not in ("", "1") else ""
+        return f"{kind} from {self.minimum} to {self.maximum}{unit}"
+
+    def folded(self) -> dict[str, str]:
+        """Every accepted spelling, folded, with the allowed value it stands for."""
+        known = {fold(value): value for value in self.choices}
+        known.update({fold(alias): value for alias, value in self.aliases.items()})
+        return known
+
+    def refuse(self, code: str, value: object) -> Refused:
+        return Refused(code, self.name, f"{self.name}: {value!r} {REFUSALS[code]}; allowed is {self.allowed}")
+
+    def scaled(self, number: Decimal) -> int:
+        """``number`` as an integer of ``decimals`` places; raises :class:`Refused` where it doesn't fit."""
+        low, high = self.minimum, self.maximum
+        assert isinstance(low, Decimal)
+        assert isinstance(high, Decimal)
+        if not low <= number <= high:
+            raise self.refuse("out_of_range", str(number))
+        shifted = number.scaleb(self.decimals)
+        if shifted != shifted.to_integral_value():
+            raise self.refuse("not_whole" if self.decimals == 0 else "too_many_decimals", str(number))
+        return int(shifted)
+
+    def read(self, value: object) -> Any:
+        """One cell, typed: an integer of ``decimals`` places, an allowed value, a date, a bool, a text; None where empty.
+
+        Text is accepted for every kind, with a decimal point. Raises :class:`Refused`.
+
+        >>> Column("tare_kg", "integer", unit="kg", minimum=Decimal(100), maximum=Decimal(9999)).read("1482")
+        1482
+        """
+        if value is None:
+            return None
+        if isinstance(value, float) and value != value:
+            return None
+        if isinstance(value, str):
+            value = value.strip()
+            if not value:
+                return None
+        if self.kind == "text":
+            return str(value)
+        if self.kind == "choice":
+            found = self.folded().get(fold(str(value)))
+            if found is None:
+                raise self.refuse("unknown_value", value)
+            return found
+        if self.kind == "boolean":
+            word = str(value).casefold()
+            if word in TRUE or word in FALSE:
+                return word in TRUE
+            raise self.refuse("not_a_boolean", value)
+        if self.kind == "date":
+            return self._date(value)
+        return self.scaled(self._number(value))
+
+    def _number(self, value: object) -> Decimal:
+        if isinstance(value, bool):
+            raise self.refuse("not_a_number", value)
+        if isinstance(value, float):
+            # A binary number stands for the decimal next to it: 120.30000000000001 is 120.3, as in the whole-table door.
+            near = Decimal(repr(value)).scaleb(self.decimals)
+            whole = near.to_integral_value()
+            value = (whole if abs(near - whole) < FLOAT_NOISE else near).scaleb(-self.decimals)
+        text = str(value)
+        if not _NUMBER.fullmatch(text):
+            raise self.refuse("not_a_number", value)
+        try:
+            return Decimal(text)
+        except InvalidOperation:  # the pattern admits only what Decimal reads
+            raise self.refuse("not_a_number", value) from None
+
+    def _date(self, value: object) -> dt.date:
+        if isinstance(value, dt.datetime):
+            value = value.date()
+        if not isinstance(value, dt.date):
+            try:
+                value = dt.date.fromisoformat(str(value)[:10])
+            except ValueError:
+                raise self.refuse("not_a_date", value) from None
+        low, high = self.minimum, self.maximum
+        assert isinstance(low, dt.date)
+        assert isinstance(high, dt.date)
+        if not low <= value <= high:
+            raise self.refuse("out_of_range", value.isoformat())
+        return value
+
+
+_KEYS = {"name", "type", "description", "unit", "decimals", "min", "max", "choices", "aliases", "required", "default"}
+
+
+def column_from(entry: Mapping[str, Any], where: str) -> Column:
+    """A :class:`Column` from its entry in ``policy.yaml`` (all scalars are texts); raises :class:`LawError`."""
+    name = str(entry.get("name", "?"))
+    where = f"{where}: input {name}"
+    unknown = set(entry) - _KEYS
+    if unknown:
+        raise LawError(f"{where}: unknown keys {sorted(unknown)}; allowed are {sorted(_KEYS)}")
+    kind = entry.get("type")
+    if kind not in ("text", "choice", "integer", "decimal", "date", "boolean"):
+        raise LawError(f"{where}: type {kind!r} is not text, choice, integer, decimal, date or boolean")
+    low, high = entry.get("min"), entry.get("max")
+    minimum: Decimal | dt.date | None = None
+    maximum: Decimal | dt.date | None = None
+    if kind in ("integer", "decimal", "date"):
+        if low is None or high is None:
+            raise LawError(f"{where}: a {kind} needs min and max, so that nothing can overflow")
+        try:
+            if kind == "date":
+                minimum, maximum = dt.date.fromisoformat(low), dt.date.fromisoformat(high)
+            else:
+                minimum, maximum = Decimal(low), Decimal(high)
+        except (ValueError, InvalidOperation):
+            raise LawError(f"{where}: min {low!r} or max {high!r} is not a {kind}") from None
+    choices = entry.get("choices") or {}
+    aliases = entry.get("aliases") or {}
+    if kind == "choice" and not choices:
+        raise LawError(f"{where}: a choice needs its choices")
+    for alias, target in aliases.items():
+        if target not in choices:
+            raise LawError(f"{where}: alias {alias!r} stands for {target!r}, which is not a choice")
+    return Column(
+        name=name,
+        kind=kind,
+        description=str(entry.get("description", "")),
+        unit=str(entry.get("unit", "")),
+        decimals=int(entry.get("decimals", 0)),
+        minimum=minimum,
+        maximum=maximum,
+        choices=dict(choices),
+        aliases=dict(aliases),
+        required=entry.get("required") in (True, "true"),
+        default=entry.get("default"),
+    )

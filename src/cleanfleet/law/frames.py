@@ -1,0 +1,189 @@
+"""Whole tables on Polars: doors, blocks, doors. The same answers as one record at a time (:mod:`.records`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from . import doors
+from .blocks import BLOCK, Array, Machine
+from .cells import Cell
+from .errors import InputError, near
+from .program import Program
+
+#: Rows that are entered, computed and shown at a time; each stretch is independent of the others.
+STRETCH = 1 << 18
+#: The names of the columns that every answer has.
+ANSWER = ("status", "reason", "flags")
+
+
+class TableProgram:
+    """A program made ready for whole tables; ``also`` names further rules to give as columns (with their own decimals)."""
+
+    def __init__(self, program: Program, also: Sequence[str] = ()) -> None:
+        self.program = program
+        self.also = tuple(also)
+        for name in self.also:
+            if name not in program.rules:
+                raise InputError(f"{program.definition.id} has no rule {name!r}; {near(name, list(program.rules))}")
+        p = program
+        self.cells: list[Cell] = [p.status_cell, p.reason_cell, *p.check_cells.values()]
+        self.cells += [*p.flag_cells.values(), *p.output_cells.values(), *p.shows_cells.values()]
+        self.also_cells = [p.rules[name] for name in self.also]
+        self.cells += self.also_cells + [p.flags.missing(cell) for cell in self.also_cells]
+        self.machine = Machine(self.cells)
+        # The names of what is missing are worked out only for the rows that lack something.
+        self.names_machine = Machine(list(p.missing_cells.values()))
+        self.open_code = p.status_cell.words.index(program.definition.outcome.undetermined)
+
+    def names(self) -> list[str]:
+        return [*ANSWER, *(output.name for output in self.program.definition.outputs), *self.also]
+
+    def schema(self) -> dict[str, Any]:
+        """The columns added to the input's, with their Polars types."""
+        empty = self.assess(pl.DataFrame({c.name: [] for c in self.program.definition.inputs if c.required}))
+        return {name: empty.schema[name] for name in self.names()}
+
+    def assess(self, frame: pl.DataFrame, refusal: str | None = None, threads: int = 2) -> pl.DataFrame:
+        """The answer columns for ``frame``, row for row.
+
+        ``refusal`` names a text column with reasons that a reader of files already has against a row.
+        """
+        d = self.program.definition
+        doors.check_types(frame.schema, d.inputs, d.id)
+        wanted = [name for name in (*self.program.inputs, refusal) if name is not None and name in frame.columns]
+        narrow = frame.select(wanted)
+        starts = range(0, max(frame.height, 1), STRETCH)
+        if len(starts) == 1:
+            return self._stretch(narrow, refusal)
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(lambda start: self._stretch(narrow.slice(start, STRETCH), refusal), starts))
+        return pl.concat(parts, rechunk=False)
+
+    def _stretch(self, frame: pl.DataFrame, refusal: str | None) -> pl.DataFrame:
+        entered = doors.enter(frame, self.program.inputs, self.program.definition.zone)
+        told = frame[refusal] if refusal is not None else None
+        stopped: Array | bool = False
+        for where in entered.refused.values():
+            stopped = where if stopped is False else stopped | where
+        if told is not None and told.null_count() < len(told):
+            read = told.is_not_null().to_numpy()
+            stopped = read if stopped is False else stopped | read
+        entered.absent[""] = stopped
+        found = self._compute(self.machine, entered)
+        undetermined = np.flatnonzero(found[0] == self.open_code)
+        missing: list[tuple[str, Array]] = []
+        if len(undetermined):
+            few = self._compute(self.names_machine, entered.only(undetermined))
+            for name, where in zip(self.program.missing_cells, few, strict=True):
+                if where.any():
+                    whole = np.zeros(entered.rows, dtype=bool)
+                    whole[undetermined] = where
+                    missing.append((f"missing:{name}", whole))
+        return self._show(found, entered, told, missing)
+
+    @staticmethod
+    def _compute(machine: Machine, entered: doors.Entered) -> list[Array]:
+        rows = entered.rows
+        results: list[Array] | None = None
+        for start in range(0, max(rows, 1), BLOCK):
+            stop = min(start + BLOCK, rows)
+
+            def source(cell: Cell, start: int = start, stop: int = stop) -> Any:
+                held = entered.values[cell.data.name] if cell.op == "input" else entered.absent[cell.data]
+                return held[start:stop] if isinstance(held, np.ndarray) else held
+
+            block = machine.run(stop - start, source)
+            if results is None:
+                if stop == rows:
+                    return block
+                results = [np.empty(rows, dtype=part.dtype) for part in block]
+            for whole, part in zip(results, block, strict=True):
+                whole[start:stop] = part
+        assert results is not None
+        return results
+
+    def _show(
+        self, found: list[Array], entered: doors.Entered, told: pl.Series | None, missing: list[tuple[str, Array]]
+    ) -> pl.DataFrame:
+        p, d = self.program, self.program.definition
+        rest = iter(found)
+        status, reason = next(rest), next(rest)
+        checks = [next(rest) for _ in p.check_cells]
+        flags = [next(rest) for _ in p.flag_cells]
+        outputs = [next(rest) for _ in p.output_cells]
+        shows = [next(rest) for _ in p.shows_cells]
+        also = [next(rest) for _ in self.also]
+        lacking = [next(rest) for _ in self.also]
+        everywhere = np.ones(entered.rows, dtype=bool)
+        columns: dict[str, pl.Series] = {"status": doors.words_out(status, everywhere, p.status_cell.words)}
+        bits = [*entered.refused.items(), *zip(p.check_cells, checks, strict=True)]
+        bits += missing
+        columns["reason"] = _reasons(reason, p.reason_cell.words, bits, told)
+        columns["flags"] = _texts(list(zip(p.flag_cells, flags, strict=True)), entered.rows)
+        for output, cell, values, valid in zip(d.outputs, p.output_cells.values(), outputs, shows, strict=True):
+            columns[output.name] = _column(cell, values, valid, output.decimals)
+        for name, cell, values, absent in zip(self.also, self.also_cells, also, lacking, strict=True):
+            columns[name] = _column(cell, values, ~absent, cell.decimals)
+        return pl.DataFrame(columns)
+
+
+def _column(cell: Cell, values: Array, valid: Array, places: int) -> pl.Series:
+    if cell.kind == "text":
+        return doors.words_out(values, valid, cell.words)
+    if cell.kind == "truth":
+        return pl.Series(values.astype(bool)).set(pl.Series(~valid), None)
+    if cell.kind == "date":
+        numbers = doors.integers(values, valid).cast(pl.String)
+        return numbers.str.to_date("%Y%m%d", strict=False)
+    values = values * 10 ** (places - cell.decimals) if places > cell.decimals else values
+    return doors.decimals(values, valid, places) if places else doors.integers(values, valid)
+
+
+def _codes(bits: list[tuple[str, Array]], rows: int) -> tuple[Array, list[str]]:
+    """The bits that occur at all, as one integer a row."""
+    codes = np.zeros(rows, dtype=np.int64)
+    names: list[str] = []
+    for name, where in bits:
+        if where.any():
+            if len(names) == 62:
+                raise InputError("more than 62 different reasons in one stretch of rows; assess it in smaller parts")
+            codes += where.astype(np.int64) << len(names)
+            names.append(name)
+    return codes, names
+
+
+def _told(code: int, names: list[str]) -> str:
+    return "; ".join(name for i, name in enumerate(names) if code >> i & 1)
+
+
+def _texts(bits: list[tuple[str, Array]], rows: int) -> pl.Series:
+    codes, names = _codes(bits, rows)
+    return doors.texts_out(codes, lambda code: _told(code, names))
+
+
+def _reasons(word: Array, words: Sequence[str], bits: list[tuple[str, Array]], told: pl.Series | None) -> pl.Series:
+    codes, names = _codes(bits, len(word))
+    combined = codes * len(words) + word
+    blank = words.index("") if "" in words else -1
+
+    def text(code: int) -> str:
+        bit, place = divmod(code, len(words))
+        return _told(bit, names) or ("" if place == blank else words[place])
+
+    reasons = doors.texts_out(combined, text)
+    if told is None or told.null_count() == len(told):
+        return reasons
+    own = reasons.cast(pl.String)
+    both = pl.select(
+        pl.when(told.is_null())
+        .then(own)
+        .when(own.is_null())
+        .then(told)
+        .otherwise(pl.concat_str([told, own], separator="; "))
+    ).to_series()
+    return both.cast(pl.Categorical)

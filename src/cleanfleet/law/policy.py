@@ -1,0 +1,277 @@
+"""The public shape of a policy: ``load`` one, then ``assess`` a table, answer ``one`` record, ``explain`` it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from . import records
+from .columns import Column
+from .definition import Definition, Output
+from .errors import InputError, UnknownName, near
+from .explain import Explanation, explain
+from .frames import TableProgram
+from .program import Program, compile_program
+from .values import Overlay
+
+
+class Policy:
+    """One scheme under one reading of the law: as known on a day, with overlays, readings and a least grade.
+
+    Made by :func:`cleanfleet.policies.load`. ``inputs`` and ``outputs`` list the columns; ``at`` gives the same scheme under
+    another reading.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        *,
+        known: dt.date | str | None = None,
+        values: Iterable[str | Path | Overlay] = (),
+        readings: Mapping[str, str] | None = None,
+        min_grade: str | None = None,
+    ) -> None:
+        self.definition = definition
+        self._how: dict[str, Any] = {"values": tuple(values), "readings": dict(readings or {}), "min_grade": min_grade}
+        overlays = [value if isinstance(value, Overlay) else definition.overlay(value) for value in self._how["values"]]
+        self.known = _day(known) if known is not None else dt.datetime.now(ZoneInfo(definition.zone)).date()
+        self.program: Program = compile_program(
+            definition, known=self.known, overlays=overlays, readings=readings, min_grade=min_grade
+        )
+        self._tables: dict[tuple[str, ...], TableProgram] = {}
+
+    def __repr__(self) -> str:
+        return f"<Policy {self.id} as known on {self.known}>"
+
+    @property
+    def id(self) -> str:
+        return self.definition.id
+
+    @property
+    def title(self) -> str:
+        return self.definition.title
+
+    @property
+    def inputs(self) -> tuple[Column, ...]:
+        """The input columns: name, kind, unit, range, allowed values, whether required."""
+        return self.definition.inputs
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """The output columns beside ``status``, ``reason`` and ``flags``."""
+        return self.definition.outputs
+
+    @property
+    def digest(self) -> str:
+        """A digest of all values that count; the same digest gives the same answers."""
+        return self.program.digest()
+
+    def at(self, *, known: dt.date | str | None = None, **how: Any) -> Policy:
+        """The same scheme under another reading: ``known``, ``values``, ``readings``, ``min_grade``."""
+        return Policy(self.definition, known=self.known if known is None else known, **{**self._how, **how})
+
+    def table(self, also: Sequence[str] = ()) -> TableProgram:
+        key = tuple(also)
+        if key not in self._tables:
+            self._tables[key] = TableProgram(self.program, key)
+        return self._tables[key]
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The answer columns of :meth:`assess` on Polars: name -> type."""
+        return self.table().schema()
+
+    def assess(self, frame: Any, *, also: Sequence[str] = (), refusal: str | None = None) -> Assessment:
+        """Assess a whole table.
+
+        Parameters
+        ----------
+        frame:
+            A Polars DataFrame or LazyFrame, a pandas DataFrame, a PyArrow table, a DuckDB relation, a PySpark DataFrame, or any
+            lazy frame that Narwhals knows. Its columns are those of :attr:`inputs` by name, in their units; required ones
+            must be there, all others may be absent. Other columns pass through untouched.
+        also:
+            Names of further rules to give as columns, with their own decimals.
+        refusal:
+            Name of a text column with reasons that a reader of files already holds against a row (null = none).
+
+        Returns
+        -------
+        Assessment
+            ``frame`` is of the same kind as the one given, in the same order where the engine has an order, with these columns
+            added: ``status``; ``reason`` (reason codes joined by '; ': ``code:column`` for a refused cell, ``missing:name``, or why
+            the row is outside the policy); ``flags`` (joined by '; '); then :attr:`outputs`, exact decimals in their units,
+            null where they aren't determined.
+
+        Raises
+        ------
+        InputError
+            Where the table as a whole can't be used: a required column is missing or a column has a type that can't be read.
+            A bad cell raises nothing: its row is ``refused``.
+
+        Source of every number: the records of the policy's ``values/``, shown by :meth:`explain`.
+        """
+        clash = [name for name in self.table(also).names() if name in _columns(frame)]
+        if clash:
+            raise InputError(f"the table already has the answer column{'s' if len(clash) > 1 else ''} {', '.join(clash)}")
+        return Assessment(self, _assessed(self, frame, tuple(also), refusal))
+
+    def one(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer for one record, as :meth:`assess` gives it for a row: Decimals, texts, None. Texts are read as numbers."""
+        unknown = [name for name in record if name not in {column.name for column in self.inputs}]
+        if unknown:
+            raise UnknownName(
+                f"{self.id} has no input column {unknown[0]!r}; {near(unknown[0], [c.name for c in self.inputs])}"
+            )
+        return records.one(self.program, record)
+
+    def explain(self, record: Mapping[str, Any]) -> Explanation:
+        """How the answer for one record comes about: every step with its formula, numbers, unit and reference.
+
+        ``record`` maps input columns to values, as for :meth:`one`. The steps are those of the path that the record takes;
+        each holds the rule's name and heading, its formula, the same with the numbers put in, the result with its unit, and
+        the dated values used with their references and grades.
+        """
+        unknown = [name for name in record if name not in {column.name for column in self.inputs}]
+        if unknown:
+            raise UnknownName(
+                f"{self.id} has no input column {unknown[0]!r}; {near(unknown[0], [c.name for c in self.inputs])}"
+            )
+        return explain(self.program, record)
+
+    def graph(self) -> dict[str, tuple[str, ...]]:
+        """Who needs whom: each rule with the names of the rules, inputs and values that it takes."""
+        import inspect
+
+        return {
+            name: tuple(dict.fromkeys(p for variant in variants for p in inspect.signature(variant.function).parameters))
+            for name, variants in self.program.variants.items()
+        }
+
+
+class Assessment:
+    """The answer for a table: ``frame`` with the answer columns added; ``missing()`` counts what was lacking."""
+
+    def __init__(self, policy: Policy, frame: Any) -> None:
+        self.policy = policy
+        self.frame = frame
+
+    def missing(self) -> dict[str, int]:
+        """Name of a missing input or value -> number of rows that are not determined for want of it."""
+        import narwhals.stable.v2 as nw
+
+        frame = nw.from_native(self.frame).lazy().select("reason").with_columns(nw.col("reason").cast(nw.String))
+        counted = frame.group_by("reason").agg(nw.len().alias("rows")).collect("polars").to_polars()
+        found: dict[str, int] = {}
+        for reason, rows in counted.iter_rows():
+            for part in (reason or "").split("; "):
+                if part.startswith("missing:"):
+                    name = part.removeprefix("missing:")
+                    found[name] = found.get(name, 0) + rows
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def compare(old: Policy, new: Policy, frame: Any, key: str | None = None) -> pl.DataFrame:
+    """The re-assessment of a table: both answers side by side and what changed.
+
+    Returns a Polars frame with the input's columns, each answer column as ``<name>_old`` and ``<name>_new``, for numbers also
+    ``<name>_change`` (new minus old), and ``changed`` (whether any differs).
+    """
+    given = _polars(frame)
+    a = old.assess(given).frame.select(old.table().names())
+    b = new.assess(given).frame.select(new.table().names())
+    columns = []
+    changed = pl.lit(False)
+    for name in old.table().names():
+        if name not in b.columns:
+            continue
+        x, y = pl.col(f"{name}_old"), pl.col(f"{name}_new")
+        columns.append(name)
+        changed = changed | x.cast(pl.String).ne_missing(y.cast(pl.String))
+    joined = given.hstack(a.select(pl.col(columns).name.suffix("_old"))).hstack(b.select(pl.col(columns).name.suffix("_new")))
+    numbers = [name for name in columns if a.schema[name].is_numeric()]
+    return joined.with_columns(
+        *((pl.col(f"{name}_new") - pl.col(f"{name}_old")).alias(f"{name}_change") for name in numbers), changed=changed
+    )
+
+
+def _day(day: dt.date | str) -> dt.date:
+    if isinstance(day, dt.date):
+        return day
+    try:
+        return dt.date.fromisoformat(day)
+    except ValueError:
+        raise InputError(f"{day!r} is not a date; write it as 2026-03-31") from None
+
+
+def _columns(frame: Any) -> list[str]:
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect_schema().names()
+    return [str(name) for name in getattr(frame, "column_names", None) or frame.columns]
+
+
+def _polars(frame: Any) -> pl.DataFrame:
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    import narwhals.stable.v2 as nw
+
+    found = nw.from_native(frame)
+    return (found.collect("polars") if isinstance(found, nw.LazyFrame) else found).to_polars()
+
+
+def _assessed(policy: Policy, frame: Any, also: tuple[str, ...], refusal: str | None) -> Any:
+    table = policy.table(also)
+    kind = type(frame).__module__.partition(".")[0]
+    if isinstance(frame, pl.DataFrame):
+        return frame.hstack(table.assess(frame, refusal))
+    if isinstance(frame, pl.LazyFrame):
+        schema = {**frame.collect_schema(), **table.schema()}
+
+        def answer(part: pl.DataFrame) -> pl.DataFrame:
+            return part.hstack(table.assess(part, refusal, threads=1))
+
+        return frame.map_batches(answer, schema=schema, streamable=True)
+    if kind == "pandas":
+        return _pandas(table, frame, refusal)
+    if kind == "pyarrow":
+        import pyarrow as pa
+
+        given = pl.DataFrame(pl.from_arrow(frame))
+        answers = table.assess(given, refusal).with_columns(_plain(table)).to_arrow()
+        for name in answers.column_names:
+            frame = frame.append_column(name, answers.column(name))
+        assert isinstance(frame, pa.Table)
+        return frame
+    from .portable import assess_portable
+
+    return assess_portable(policy.program, frame, also, refusal)
+
+
+def _plain(table: TableProgram) -> list[pl.Expr]:
+    """Words and reasons as plain strings, for engines without Polars' categories."""
+    import polars.selectors as cs
+
+    return [(cs.categorical() | cs.enum()).cast(pl.String)] if table else []
+
+
+def _pandas(table: TableProgram, frame: Any, refusal: str | None) -> Any:
+    import pandas as pd
+    import pyarrow as pa
+
+    wanted = [name for name in (*table.program.inputs, refusal) if name is not None and name in frame.columns]
+    try:
+        given = pl.DataFrame(pl.from_arrow(pa.Table.from_pandas(frame[wanted], preserve_index=False)))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(f"a column of the table mixes types: {error}") from None
+    answers = table.assess(given, refusal).with_columns(_plain(table)).to_arrow()
+    added = answers.to_pandas(types_mapper=pd.ArrowDtype)
+    added.index = frame.index
+    return pd.concat([frame, added], axis=1)
