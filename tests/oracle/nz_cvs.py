@@ -285,6 +285,9 @@ def answer(
     else:
         kind = "A" if seats <= 9 else "B"
 
+    if day is None and not (klass is None and body == "goods"):  # the type of a class, the seats of Type A: dated law
+        kind = None
+
     # -- scope: excluded, or undecided for want of something, or in
     undecided: str | None = None
     if day is None:

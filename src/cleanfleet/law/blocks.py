@@ -79,7 +79,7 @@ class Machine:
                 held[number] = _OPS[op](cell, *[held[need] for need in needs])
             for need in drops:
                 del held[need]
-        return [_full(held[result], rows) for result in self.results]
+        return [_full(held[result], rows, cell.kind) for result, cell in zip(self.results, self.wanted, strict=True)]
 
 
 def _identity(cell: Cell) -> Any:
@@ -88,10 +88,10 @@ def _identity(cell: Cell) -> Any:
     return id(cell.data) if cell.op == "value" else cell.data
 
 
-def _full(value: Any, rows: int) -> Array:
+def _full(value: Any, rows: int, kind: str) -> Array:
     if isinstance(value, np.ndarray) and value.ndim:
         return value
-    return np.full(rows, value)
+    return np.full(rows, value, dtype=bool if kind == "truth" else np.int64)
 
 
 def _truncated(_: Cell, a: Any, b: Any) -> Any:

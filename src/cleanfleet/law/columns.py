@@ -7,10 +7,12 @@ door, the command line's help and the forms of the pages are all drawn from it.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any, Literal
 
 from .errors import LawError
@@ -34,6 +36,7 @@ FALSE = frozenset({"false", "no", "n", "0", "否"})
 #: How far a binary floating-point number may lie from a decimal of the kept places, in units of the last place.
 FLOAT_NOISE = Decimal("0.00001")
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 
 
@@ -112,8 +115,8 @@ class Column:
         assert isinstance(high, Decimal)
         if not low <= number <= high:
             raise self.refuse("out_of_range", str(number))
-        shifted = number.scaleb(self.decimals)
-        if shifted != shifted.to_integral_value():
+        shifted = Fraction(number) * 10**self.decimals  # exact, where Decimal keeps 28 digits
+        if shifted.denominator != 1:
             raise self.refuse("not_whole" if self.decimals == 0 else "too_many_decimals", str(number))
         return int(shifted)
 
@@ -127,7 +130,7 @@ class Column:
         """
         if value is None:
             return None
-        if isinstance(value, float) and value != value:
+        if isinstance(value, float | dt.datetime) and value != value:  # not a number, or pandas' not a time
             return None
         if isinstance(value, str):
             value = value.strip()
@@ -153,8 +156,10 @@ class Column:
         if isinstance(value, bool):
             raise self.refuse("not_a_number", value)
         if isinstance(value, float):
+            if math.isinf(value):
+                raise self.refuse("out_of_range", value)
             # A binary number stands for the decimal next to it: 120.30000000000001 is 120.3, as in the whole-table door.
-            near = Decimal(repr(value)).scaleb(self.decimals)
+            near = Decimal(repr(float(value))).scaleb(self.decimals)
             whole = near.to_integral_value()
             value = (whole if abs(near - whole) < FLOAT_NOISE else near).scaleb(-self.decimals)
         text = str(value)
@@ -170,7 +175,9 @@ class Column:
             value = value.date()
         if not isinstance(value, dt.date):
             try:
-                value = dt.date.fromisoformat(str(value)[:10])
+                if not _DATE.fullmatch(str(value)):
+                    raise ValueError
+                value = dt.date.fromisoformat(str(value))
             except ValueError:
                 raise self.refuse("not_a_date", value) from None
         low, high = self.minimum, self.maximum

@@ -123,49 +123,57 @@ def _numbers(series: pl.Series, column: Column, entered: Entered) -> tuple[Array
         raw = series.cast(pl.Float64).to_numpy()
         blank = np.isnan(raw)  # empty and not-a-number alike
         absent: Array | bool = blank if blank.any() else False
-        shifted = np.where(blank, low, raw) * scale
         with np.errstate(invalid="ignore", over="ignore"):
+            shifted = np.where(blank, 0.0, raw) * scale
             near = np.rint(shifted)
             uneven = ~(np.abs(shifted - near) < float(FLOAT_NOISE))
             number = np.where(uneven, shifted, near)
             outside = ~((number >= low) & (number <= high))
-        bad = outside | uneven
-        values = np.where(bad, low, near).astype(np.int64)
+        outside, uneven = outside & ~blank, uneven & ~blank
+        values = np.where(outside | uneven | blank, low, near).astype(np.int64)
     elif dtype.is_decimal():
-        places = getattr(dtype, "scale", 0) or 0
-        physical = series.to_physical()
-        fits = physical.cast(pl.Int64, strict=False)
         absent = _nulls(series)
-        over = (fits.is_null() & physical.is_not_null()).to_numpy()
-        number = fits.fill_null(0).to_numpy()
-        if places > column.decimals:
-            unit = 10 ** (places - column.decimals)
-            values = (number + unit // 2) // unit
-            uneven = np.abs(number - values * unit) >= max(1, unit * FLOAT_NOISE)
-        else:
-            values = number * 10 ** (column.decimals - places)
-            uneven = np.zeros(len(number), dtype=bool)
-        outside = (values < low) | (values > high) | over
-        if absent is not False:
-            outside, uneven = outside & ~absent, uneven & ~absent
+        values, outside, uneven = _decimals(series, column.decimals, low, high)
     else:
         absent = _nulls(series)
-        clipped = series.fill_null(0) if absent is not False else series
-        plain, top = clipped.to_numpy(), 2**62 // scale
-        if dtype == pl.UInt64 or dtype == pl.Int128:
-            plain = clipped.clip(-top, top).cast(pl.Int64).to_numpy()
-        wide = plain.astype(np.int64, copy=False)
-        outside = (wide < low // scale) | (wide > high // scale)
-        values = wide * scale
+        fits = series.cast(pl.Int64, strict=False)  # null where it is too large for that
+        whole = (fits.fill_null(0) if fits.null_count() else fits).to_numpy()
+        outside = (whole < -(-low // scale)) | (whole > high // scale)
+        if fits.null_count() > series.null_count():
+            outside = outside | fits.is_null().to_numpy()
+        values = whole * scale
         uneven = np.zeros(0, dtype=bool)
         if absent is not False:
             outside = outside & ~absent
-    uneven = uneven & ~outside if uneven.size else uneven
     _refuse(entered, "out_of_range", column, outside)
-    if uneven.size:
-        _refuse(entered, many, column, uneven)
-    bad = outside | uneven if uneven.size else outside
-    return values, _merged(absent, bad)
+    if not uneven.size:
+        return values, _merged(absent, outside)
+    _refuse(entered, many, column, uneven & ~outside)
+    return values, _merged(absent, outside | uneven)
+
+
+def _decimals(series: pl.Series, places: int, low: int, high: int) -> tuple[Array, Array, Array]:
+    """Exact decimals as integers of ``places`` places; which lie outside low to high, and which have more places."""
+    own = getattr(series.dtype, "scale", 0) or 0
+    unit, factor = 10 ** max(own - places, 0), 10 ** max(places - own, 0)
+    physical = series.to_physical()
+    narrow = physical.cast(pl.Int64, strict=False)
+    dtype: Any = pl.Int128
+    if unit < 2**62 and narrow.null_count() == physical.null_count():
+        physical, dtype = narrow, pl.Int64
+    top = 2**63 - 1 if dtype == pl.Int64 else 2**127 - 1
+    least, most = -(-low * unit // factor), high * unit // factor
+
+    def constant(number: int) -> pl.Expr:
+        return pl.lit(max(-top, min(top, number)), dtype=dtype)
+
+    number = pl.col("number")
+    found = physical.fill_null(0).to_frame("number").select(
+        values=(number // constant(unit)).cast(pl.Int64, strict=False).fill_null(0),
+        outside=(number < constant(least)) | (number > constant(most)),
+        uneven=number % constant(unit) != 0,
+    )
+    return found["values"].to_numpy() * factor, found["outside"].to_numpy(), found["uneven"].to_numpy()
 
 
 @lru_cache(maxsize=1)
@@ -185,7 +193,8 @@ def _dates(series: pl.Series, column: Column, entered: Entered, zone: str) -> tu
     if series.dtype == pl.String:
         stripped = series.str.strip_chars()
         stripped = stripped.set(stripped == "", None)
-        parsed = stripped.str.to_date("%Y-%m-%d", strict=False)
+        spelt = stripped.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+        parsed = stripped.set(~spelt, None).str.to_date("%Y-%m-%d", strict=False)
         refused = (parsed.is_null() & stripped.is_not_null()).to_numpy()
         _refuse(entered, "not_a_date", column, refused)
         series = parsed
@@ -209,15 +218,20 @@ def _words(
 ) -> tuple[Array, Array | bool]:
     if series.dtype == pl.Boolean:
         return series.fill_null(False).to_numpy().astype(np.int64), _nulls(series)
-    if series.dtype not in (pl.Categorical, pl.Enum):
+    if not len(series):
+        return np.zeros(0, dtype=np.int64), False
+    if series.dtype in (pl.Categorical, pl.Enum):
+        words = series.unique().drop_nulls()
+        present = words.to_physical().to_numpy()
+        blank = int(present.max(initial=0)) + 1
+        table = np.full(blank + 1, _EMPTY, dtype=np.int64)
+        table[present] = [_spelt(word, spellings) for word in words.to_list()]
+        found = table[series.to_physical().cast(pl.UInt32).fill_null(blank).to_numpy()]
+    else:
         words = series.cast(pl.String).unique()
         codes = [_spelt(word, spellings) for word in words.to_list()]
         places = series.cast(pl.String).replace_strict(words, pl.Series(codes, dtype=pl.Int64), return_dtype=pl.Int64)
         found = places.to_numpy()
-    else:
-        words = series.cat.get_categories()
-        table = np.array([_spelt(word, spellings) for word in words.to_list()] + [_EMPTY], dtype=np.int64)
-        found = table[series.to_physical().fill_null(len(words)).to_numpy()]
     lowest = found.min() if len(found) else 0
     if lowest >= 0:
         return found, False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +16,11 @@ import polars as pl
 from . import records
 from .columns import Column
 from .definition import Definition, Output
-from .errors import InputError, UnknownName, near
+from .errors import InputError, LawError, UnknownName, near
 from .explain import Explanation, explain
 from .frames import TableProgram
 from .program import Program, compile_program
-from .values import Overlay
+from .values import Overlay, Record, date_number
 
 
 class Policy:
@@ -145,10 +147,55 @@ class Policy:
             )
         return explain(self.program, record)
 
+    def value(
+        self, name: str, *, on: dt.date | str | None = None, period: int | None = None, **keys: str
+    ) -> tuple[Any, Record | None]:
+        """The value of the law at one place: on a day (standing) or in a period, for its keys.
+
+        Returns the value (Decimal, text, bool or date; None where it isn't known) and the record that it stands in.
+        Raises :class:`UnknownName` for a name, key or word that doesn't exist.
+        """
+        if name not in self.program.values:
+            raise UnknownName(f"{self.id} has no value {name!r}; {near(name, sorted(self.program.values))}")
+        ref = self.program.values[name]
+        if set(keys) != set(ref.value.keys):
+            raise UnknownName(f"value {name} has the keys {', '.join(ref.value.keys) or 'none'}, not {', '.join(keys) or 'none'}")
+        places: list[int] = []
+        if ref.value.kind == "standing":
+            if on is None:
+                raise UnknownName(f"value {name} is dated; say on which day")
+            places.append(bisect.bisect_right(ref.index.args[0].data, date_number(_day(on))))
+        elif ref.value.kind == "per_period":
+            first, last = ref.index.args[0].data
+            places.append(period - first + 1 if period is not None and first <= period <= last else 0)
+        for key, cell in zip(ref.value.keys, ref.keys, strict=True):
+            if keys[key] not in cell.words:
+                raise UnknownName(f"value {name}: {key} {keys[key]!r} is unknown; {near(keys[key], list(cell.words))}")
+            places.append(cell.words.index(keys[key]))
+        record = ref.records[sum(place * stride for place, stride in zip(places, ref.index.data, strict=True))]
+        return (None if record is None else record.value), record
+
+    def summary(self) -> Any:
+        """The policy's own summary of an assessment (a fleet's year, a company's balance), or None where it has none.
+
+        It has ``needs`` (rules that :meth:`assess` must give by ``also``), ``add(frame)`` for each assessed part (Polars, with the
+        answer columns), ``frame()`` for the result, and ``name``.
+        """
+        stated = self.definition.summary
+        if not stated:
+            return None
+        import importlib.util
+
+        path = self.definition.folder / f"{stated['module']}.py"
+        spec = importlib.util.spec_from_file_location(f"_cleanfleet_summary_{abs(hash(str(path)))}", path)
+        if spec is None or spec.loader is None:
+            raise LawError(f"{path}: can't be loaded as Python")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.Summary(self)
+
     def graph(self) -> dict[str, tuple[str, ...]]:
         """Who needs whom: each rule with the names of the rules, inputs and values that it takes."""
-        import inspect
-
         return {
             name: tuple(dict.fromkeys(p for variant in variants for p in inspect.signature(variant.function).parameters))
             for name, variants in self.program.variants.items()

@@ -46,6 +46,7 @@ class ValueRef:
     name: str
     value: Value
     keys: tuple[Cell, ...]
+    index: Cell
     table: tuple[int, ...]
     records: tuple[Record | None, ...]
     missing_cell: Cell
@@ -315,6 +316,7 @@ class _Tracer:
             value.name,
             value,
             keys,
+            index,
             filled,
             tuple(places),
             lookup([int(number is None) for number in table]),

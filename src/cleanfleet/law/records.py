@@ -6,9 +6,11 @@ The same answers as the whole-table engines (:mod:`.blocks`, :mod:`.portable`); 
 from __future__ import annotations
 
 import bisect
+import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from .cells import Cell
 from .columns import Refused
@@ -24,10 +26,11 @@ class Record:
         self.inputs: dict[str, int] = {}
         self.absent: set[str] = set()
         self.refused: list[Refused] = []
+        zone = ZoneInfo(program.definition.zone)
         for name, cell in program.inputs.items():
             ref = cell.data
             try:
-                value = ref.column.read(record.get(name))
+                value = ref.column.read(_local(record.get(name), zone))
             except Refused as refused:
                 self.refused.append(refused)
                 value = None
@@ -57,6 +60,11 @@ class Record:
     def shown(self, cell: Cell) -> Decimal | str | bool | Any:
         """The value of ``cell`` as a person writes it: a Decimal, a word, a bool, a date."""
         return shown(cell, self.value(cell))
+
+
+def _local(value: Any, zone: ZoneInfo) -> Any:
+    """An instant with its zone as the civil time of the scheme; anything else as it is."""
+    return value.astimezone(zone) if isinstance(value, dt.datetime) and value.tzinfo is not None else value
 
 
 def shown(cell: Cell, value: int) -> Any:

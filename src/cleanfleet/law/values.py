@@ -87,7 +87,7 @@ class Reference:
     tag: str = ""
 
     def __str__(self) -> str:
-        return f"{self.title}{', ' + self.section if self.section else ''}"
+        return self.title if not self.section or self.section in self.title else f"{self.title}, {self.section}"
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,7 @@ class Value:
     kind: ValueKind
     type: ValueType
     unit: Unit
+    unit_text: str
     decimals: int
     keys: tuple[str, ...]
     period: str
@@ -231,6 +232,7 @@ class Reader:
             kind=kind,
             type=type_,
             unit=unit(entry.get("unit", "1")),
+            unit_text="" if entry.get("unit", "1") == "1" else entry["unit"],
             decimals=int(entry.get("decimals", 0)),
             keys=tuple(entry.get("keys") or ()),
             period=entry.get("period", ""),

@@ -8,5 +8,6 @@ from __future__ import annotations
 from .explain import explain_refusal
 from .layout import Layout, load_layout, presets
 from .table import Batch, Table, read
+from .writers import Writer, writer
 
-__all__ = ["Batch", "Layout", "Table", "explain_refusal", "load_layout", "presets", "read"]
+__all__ = ["Batch", "Layout", "Table", "Writer", "explain_refusal", "load_layout", "presets", "read", "writer"]

@@ -8,10 +8,10 @@ from decimal import Decimal, InvalidOperation
 import polars as pl
 
 from ..law.columns import Column, fold
-from .dates import civil_dates, read_booleans, read_dates
+from .date_cells import civil_dates, read_booleans, read_dates
 from .layout import OTHER, Layout
 from .matching import DateParts, Plan
-from .numbers import NUMBER, Mark, read_numbers
+from .number_cells import NUMBER, Mark, read_numbers
 from .source import Block
 
 Refusals = list[tuple[str, pl.Series]]
@@ -113,7 +113,9 @@ class Converter:
             return cells, None
         text = as_text(cells)
         if text is None:
-            return _refuse_all(cells, "not_a_boolean" if column.kind == "boolean" else "not_a_text", _EMPTY_TYPE[column.kind])
+            return _refuse_all(
+                cells, "not_a_boolean" if column.kind == "boolean" else "not_a_text", _EMPTY_TYPE[column.kind]
+            )
         return self._from_text(column, self._clean(column, text))
 
     def _emptied(self, column: Column, numbers: pl.Series) -> pl.Series:

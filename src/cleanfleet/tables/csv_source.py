@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.csv as pc
 
 from ..law.errors import InputError
+from ._arrow import pa, pa_csv
 from .sniff import TextForm, decoded, text_form
 from .source import Block
 
 #: Bytes parsed at once; a single record may not be longer.
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
 
 #: Lines in a row that may be ragged before the file is given up: its separator can't be what the header says.
 MAX_RAGGED_RUN = 1_000_000
@@ -45,7 +44,7 @@ class CsvSource:
         ragged: list[tuple[int, str]] = []
         state = _State()
 
-        def on_ragged(line: pc.InvalidRow) -> str:
+        def on_ragged(line: pa_csv.InvalidRow) -> str:
             if line.text == _END:
                 state.ended = True
                 return "skip"
@@ -57,14 +56,14 @@ class CsvSource:
             stream = _Utf8(raw, self.form)
             number = 0
             try:
-                reader = pc.open_csv(
+                reader = pa_csv.open_csv(
                     pa.PythonFile(stream, mode="r"),
                     # Arrow numbers ragged lines only when it reads with one thread
-                    read_options=pc.ReadOptions(use_threads=False, column_names=names, block_size=self.block_bytes),
-                    parse_options=pc.ParseOptions(
+                    read_options=pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=self.block_bytes),
+                    parse_options=pa_csv.ParseOptions(
                         delimiter=self.form.separator, newlines_in_values=True, invalid_row_handler=on_ragged
                     ),
-                    convert_options=pc.ConvertOptions(
+                    convert_options=pa_csv.ConvertOptions(
                         column_types={name: pa.string() for name in names}, include_columns=wanted, strings_can_be_null=False
                     ),
                 )
@@ -88,7 +87,9 @@ class CsvSource:
             except OSError as error:
                 raise InputError(f"{self.path}: can't be read ({error.strerror or error})") from None
         if not state.ended:
-            raise InputError(f"{self.path}: record {state.last} opens a quote that is never closed, so its end can't be known")
+            raise InputError(
+                f"{self.path}: record {state.last} opens a quote that is never closed, so its end can't be known"
+            )
         if ragged:
             block, number = self._numbered(_empty(wanted), ragged, number)
             if block is not None:
@@ -117,7 +118,9 @@ class CsvSource:
         numbers = pl.concat([every.filter(~every.is_in(bad.implode())), bad])
         texts = {self.raw_column: [text for _, text in taken]}
         lines = pl.DataFrame([pl.Series(name, texts.get(name, [None] * used), dtype=pl.String) for name in frame.columns])
-        broken = pl.concat([pl.repeat(None, frame.height, dtype=pl.String, eager=True), pl.Series(["ragged_row"] * used, dtype=pl.String)])
+        broken = pl.concat(
+            [pl.repeat(None, frame.height, dtype=pl.String, eager=True), pl.Series(["ragged_row"] * used, dtype=pl.String)]
+        )
         # by position, not by name: the file's own columns may have any name
         order = numbers.arg_sort()
         return Block(every.alias("row"), pl.concat([frame, lines])[order], broken.gather(order)), last
@@ -155,14 +158,21 @@ class _Utf8:
 
     def __init__(self, file: BinaryIO, form: TextForm) -> None:
         self._pieces = _records(file, form)
-        self._rest = memoryview(b"")
+        self._rest = b""
 
     def read(self, size: int = -1) -> bytes:
-        if not self._rest:
-            self._rest = memoryview(next(self._pieces, b""))
-        cut = len(self._rest) if size < 0 else size
-        piece, self._rest = bytes(self._rest[:cut]), self._rest[cut:]
-        return piece
+        # Arrow takes what it is given for one block, so it is given as much as it asks for
+        parts, got = [self._rest], len(self._rest)
+        while size < 0 or got < size:
+            piece = next(self._pieces, b"")
+            if not piece:
+                break
+            parts.append(piece)
+            got += len(piece)
+        whole = b"".join(parts)
+        cut = got if size < 0 else size
+        self._rest = whole[cut:]
+        return whole[:cut]
 
     def close(self) -> None:
         self.closed = True

@@ -43,7 +43,9 @@ def explain_refusal(
     """
     by_name = {column.name: column for column in columns}
     return " ".join(
-        _sentence(reason.strip(), by_name, originals, sources or {}, first_row) for reason in reasons.split(";") if reason.strip()
+        _sentence(reason.strip(), by_name, originals, sources or {}, first_row)
+        for reason in reasons.split(";")
+        if reason.strip()
     )
 
 
@@ -59,14 +61,14 @@ def _sentence(
         return f"{_capital(RECORD_REASONS[reason])}."
     column = columns.get(name)
     theirs = sources.get(name) or _same_name(name, originals)
-    value = "" if theirs is None else f" {_short(originals.get(theirs))}"
+    value = "" if theirs is None or originals.get(theirs) is None else f" {_short(originals[theirs])}"
     field = name if theirs in (None, name) else f"{name} (column {theirs})"
     if code == "duplicate":
         where = f"record {first_row}" if first_row is not None else "an earlier record"
         return f"{field}:{value} stands in {where} already; each may be given once."
     allowed = f"; allowed is {column.allowed}" if column is not None else ""
     if code == "not_a_number" and column is not None and _maybe_thousands(originals.get(theirs or "")):
-        return f"{field}:{value} is not a number here, for its mark could part thousands or decimals{allowed}."
+        return f"{field}:{value} may have a mark of thousands or of decimals, which is not guessed (a layout can say it){allowed}."
     said = REFUSALS.get(code) or CELL_REASONS.get(code)
     if said is None:
         return f"{field}:{value} is refused ({code}){allowed}."
@@ -90,8 +92,6 @@ def _maybe_thousands(value: object) -> bool:
 
 
 def _short(value: object) -> str:
-    if value is None:
-        return "(no value)"
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 

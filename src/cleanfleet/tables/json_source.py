@@ -128,7 +128,10 @@ class JsonSource:
         columns = [
             pl.Series(
                 name,
-                [line.decode("utf-8", "replace") if record is None else None for line, record in zip(lines, records, strict=True)]
+                [
+                    line.decode("utf-8", "replace") if record is None else None
+                    for line, record in zip(lines, records, strict=True)
+                ]
                 if name == self.raw_column
                 else [None if record is None else _cell(record.get(name), dtype) for record in records],
                 dtype=dtype,
@@ -155,6 +158,8 @@ def _lines(text: bytes) -> list[bytes]:
 def _record(line: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+        # half a pair of surrogates is no character; json.loads lets it pass
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError, _Constant):
         return None
     return found if isinstance(found, dict) else None
@@ -162,8 +167,8 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 def _fast(lines: list[bytes], schema: dict[str, pl.DataType] | None) -> pl.DataFrame | None:
     """All lines at once by Polars; None where it can't read one of them, or not exactly."""
-    # Polars takes a line that is an array for an object
-    if not all(line.lstrip()[:1] == b"{" for line in lines):
+    # Polars takes a line that is an array for an object, and half a pair of surrogates for a zero character
+    if not all(line.lstrip()[:1] == b"{" for line in lines) or any(b"\\ud" in line.lower() for line in lines):
         return None
     try:
         if schema is None:

@@ -28,9 +28,7 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
 
-def match(
-    path: Path, names: Sequence[str], columns: Sequence[Column], layout: Layout, constants: Mapping[str, str]
-) -> Plan:
+def match(path: Path, names: Sequence[str], columns: Sequence[Column], layout: Layout, constants: Mapping[str, str]) -> Plan:
     """The plan for a file with the columns ``names``.
 
     A mapping comes first, then the same name, then the same name but for case, blanks, hyphens and underscores. Raises
@@ -84,7 +82,9 @@ def _mapped(path: Path, names: Sequence[str], ours: str, layout: Layout) -> str 
         if found is not None:
             return found
     if theirs and ours in layout.mapped:
-        raise InputError(f"{path}: has no column {' or '.join(theirs)}, which is mapped to {ours}; {near(theirs[0], list(names))}")
+        raise InputError(
+            f"{path}: has no column {' or '.join(theirs)}, which is mapped to {ours}; {near(theirs[0], list(names))}"
+        )
     return None
 
 
@@ -94,7 +94,9 @@ def _named(path: Path, names: Sequence[str], wanted: str) -> str | None:
         return wanted
     alike = [name for name in names if fold(name) == fold(wanted)]
     if len(alike) > 1:
-        raise InputError(f"{path}: the columns {' and '.join(map(repr, alike))} could each be {wanted}; name one in a mapping")
+        raise InputError(
+            f"{path}: the columns {' and '.join(map(repr, alike))} could each be {wanted}; name one in a mapping"
+        )
     return alike[0] if alike else None
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..law.errors import InputError
+from ._arrow import pa, pa_parquet
 from .sniff import check_header
 from .source import Block
 
@@ -22,7 +21,7 @@ class ParquetSource:
         self.batch_rows = batch_rows
         self.notes: list[str] = []
         try:
-            with pq.ParquetFile(path) as file:
+            with pa_parquet.ParquetFile(path) as file:
                 self.count: int | None = file.metadata.num_rows
                 arrow = file.schema_arrow
         except (pa.ArrowException, OSError) as error:
@@ -33,7 +32,7 @@ class ParquetSource:
         except (pl.exceptions.PolarsError, pa.ArrowException, TypeError, ValueError) as error:
             raise self._unreadable(error) from None
         self.schema: dict[str, pl.DataType] = dict(empty.schema)
-        self.raw_column = arrow.names[0] if arrow.names else ""
+        self.raw_column = ""
         if not self.count:
             raise InputError(f"{path}: has columns, but no records")
 
@@ -41,7 +40,7 @@ class ParquetSource:
         wanted = None if columns is None else [name for name in self.schema if name in set(columns)]
         last = 0
         try:
-            with pq.ParquetFile(self.path) as file:
+            with pa_parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(min(self.batch_rows, limit or self.batch_rows), columns=wanted):
                     frame = pl.DataFrame(pl.from_arrow(batch))
                     row = pl.int_range(last + 1, last + frame.height + 1, dtype=pl.Int64, eager=True).alias("row")

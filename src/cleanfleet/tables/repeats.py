@@ -144,8 +144,8 @@ class _Disk:
 
     def between(self, key: str, first: int, last: int) -> pl.DataFrame:
         place = self._keys.index(key)
-        found = self._con.execute(
-            f"SELECT row, first FROM again{place} WHERE row BETWEEN ? AND ? ORDER BY row", [first, last]
+        found = self._con.sql(
+            f"SELECT row, first FROM again{place} WHERE row BETWEEN ? AND ? ORDER BY row", params=[first, last]
         ).to_arrow_table()
         return pl.DataFrame(pl.from_arrow(found)).cast({"row": pl.Int64, "first": pl.Int64})
 

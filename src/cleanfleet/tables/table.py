@@ -19,7 +19,7 @@ from .explain import explain_refusal
 from .json_source import JsonSource
 from .layout import Layout
 from .matching import Plan, match
-from .numbers import Mark, decide_mark
+from .number_cells import Mark, decide_mark
 from .parquet_source import ParquetSource
 from .repeats import Finder, Repeats, folded_key, row_key
 from .sniff import format_of
@@ -156,7 +156,9 @@ def read(
         source = _open(path, kind, batch_rows)
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
-    plan = match(path, list(source.schema), columns, layout, constants or {})
+    # the column that JSON's broken lines are kept in is ours, not the file's
+    names = [name for name in source.schema if kind == "csv" or name != source.raw_column]
+    plan = match(path, names, columns, layout, constants or {})
     mark, mark_note = _mark(source, columns, plan, layout)
     converter = Converter(
         columns, plan, layout, mark=mark, zone=zone, raw_column=source.raw_column, trusted=kind == "parquet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import polars as pl
 from ..law.errors import InputError
 from .sniff import check_header
 from .source import Block
+
+# fastexcel warns of columns without a type, which are refused or empty here; without a handler Python would print it
+logging.getLogger("fastexcel").addHandler(logging.NullHandler())
 
 
 class XlsxSource:
@@ -42,7 +46,7 @@ class XlsxSource:
         cells = errors.errors if errors is not None else []
         self._errors: dict[str, list[int]] = {}
         for cell in cells:
-            self._errors.setdefault(header[cell.offset_position[1]], []).append(cell.row_offset + 1)
+            self._errors.setdefault(header[cell.offset_position[1]], []).append(cell.offset_position[0] + 1)
         row = pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True).alias("row")
         broken = pl.Series(sorted({number for rows in self._errors.values() for number in rows}), dtype=pl.Int64)
         filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series() | row.is_in(broken.implode())
@@ -60,6 +64,8 @@ class XlsxSource:
     def blocks(self, columns: Sequence[str] | None = None, limit: int | None = None) -> Iterator[Block]:
         wanted = list(self.schema) if columns is None else [name for name in self.schema if name in set(columns)]
         cells = [
-            (name, "cell_error", pl.Series(rows, dtype=pl.Int64)) for name, rows in self._errors.items() if name in set(wanted)
+            (name, "cell_error", pl.Series(rows, dtype=pl.Int64))
+            for name, rows in self._errors.items()
+            if name in set(wanted)
         ]
         yield Block(self._row, self._frame.select(wanted), cells=cells)

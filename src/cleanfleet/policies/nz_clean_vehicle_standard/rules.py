@@ -344,6 +344,11 @@ def is_fleet(scheme):
     return scheme == "fleet"
 
 
+def fleet_condition(condition):
+    """Whether the vehicle counts among the fleet's new or its used ones."""
+    return condition
+
+
 def fleet_tare(tare_kg, counted_tare, fleet_tare_reading):
     """The tare weight that counts in the fleet's mean: the real one, also where a floor is used for single vehicles."""
     return choose(fleet_tare_reading == "real", tare_kg, counted_tare)

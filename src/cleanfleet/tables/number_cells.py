@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Literal
 
 import polars as pl
@@ -20,6 +20,8 @@ NUMBER = pl.Decimal(38, PLACES)
 _SHORT = PLACES + 1
 
 _LIMIT = Decimal(10) ** (38 - PLACES)
+_LAST_PLACE = Decimal(1).scaleb(-PLACES)
+_WIDE = Context(prec=80)
 
 # One mark with digits on at least one side. Three digits behind one to three that don't begin with 0 may also be thousands:
 # such a cell says nothing about the mark.
@@ -37,7 +39,9 @@ def decide_mark(samples: Iterable[pl.Series]) -> tuple[Mark, int, int]:
     for cells in samples:
         cells = cells.drop_nulls().str.strip_chars()
         for mark in votes:
-            speaks = cells.str.contains(_MARKED.replace("{mark}", mark)) & ~cells.str.contains(_THOUSANDS.replace("{mark}", mark))
+            speaks = cells.str.contains(_MARKED.replace("{mark}", mark)) & ~cells.str.contains(
+                _THOUSANDS.replace("{mark}", mark)
+            )
             votes[mark] += int(speaks.sum())
     return ("," if votes[","] > votes["."] else "."), votes[","], votes["."]
 
@@ -108,4 +112,4 @@ def _exact(word: str) -> tuple[Decimal | None, str | None]:
     zeros = len(digits) - len(str(int("".join(map(str, digits)))).rstrip("0"))
     if value and -exponent - zeros > PLACES:
         return None, "too_many_decimals"
-    return value, None
+    return value.quantize(_LAST_PLACE, context=_WIDE), None

@@ -1,0 +1,184 @@
+"""``cleanfleet assess``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from cleanfleet import tables
+from cleanfleet.law.errors import InputError
+from cleanfleet.tables.assess_file import Engine, Outcome, assess_file
+
+from .shared import console, date, dump, load, table
+
+#: Rows that the terminal shows, and rows up to which --json holds them all.
+SHOWN, JSON_ROWS = 40, 100_000
+#: Characters of a text that the terminal's table shows.
+WIDE = 26
+
+
+def run_assess(
+    file: Path,
+    policy_id: str,
+    *,
+    preset: str | None,
+    mapping: Path | None,
+    constants: Mapping[str, str],
+    on: str | None,
+    known: str | None,
+    scheme: str | None,
+    values: Sequence[str],
+    readings: Mapping[str, str],
+    min_grade: str | None,
+    engine: str,
+    out: Path | None,
+    refused: Path | None,
+    fleet_out: Path | None,
+    chart: Path | None,
+    unique: Sequence[str],
+    as_json: bool,
+    strict: bool,
+) -> int:
+    """Assess ``file`` and print the outcome; returns the exit code (0, or 1 with ``strict`` where a row was refused)."""
+    policy = load(policy_id, known=known, values=values, readings=readings, min_grade=min_grade)
+    constants = dict(constants)
+    if scheme is not None:
+        if "scheme" not in {column.name for column in policy.inputs}:
+            raise InputError(f"{policy.id} has no column scheme; leave --scheme out")
+        constants["scheme"] = scheme
+    if preset and mapping:
+        raise InputError("--preset and --columns exclude each other")
+    if chart is not None:
+        from cleanfleet.charts import check_target
+
+        check_target(chart)
+    limit = JSON_ROWS if as_json and out is None else SHOWN
+    if chart is not None:
+        limit = JSON_ROWS
+    progress = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        transient=True, disable=not sys.stderr.isatty(), console=_err(),
+    )  # fmt: skip
+    with progress:
+        task = progress.add_task(f"assessing {file.name}", total=None)
+        outcome = assess_file(
+            file,
+            policy,
+            layout=tables.load_layout(preset, mapping, policy.inputs) if preset or mapping else None,
+            constants=constants,
+            on=None if on is None else date(on, "--on"),
+            engine=cast(Engine, engine),
+            out=out,
+            refused=refused,
+            summary_out=fleet_out,
+            unique=unique,
+            spill=bool(unique),
+            summarise=scheme == "fleet" or fleet_out is not None,
+            preview_rows=limit,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    if chart is not None:
+        _draw(chart, outcome)
+    if as_json:
+        if out is None and outcome.rows > JSON_ROWS:
+            raise InputError(f"{outcome.rows} rows are too many to print; write them with --out FILE")
+        print(dump(_as_json(outcome, with_rows=out is None)))
+    else:
+        _show(outcome, file)
+    return 1 if strict and outcome.refused_rows else 0
+
+
+def _err() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _draw(path: Path, outcome: Outcome) -> None:
+    from cleanfleet.charts import draw_assessment
+
+    if outcome.preview is None:
+        raise InputError("there is no row to draw")
+    draw_assessment(outcome.policy, outcome.preview, path, of_rows=outcome.rows)
+    outcome.written.append(path)
+
+
+def _as_json(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
+    policy = outcome.policy
+    content: dict[str, Any] = {
+        "policy": policy.id,
+        "known": policy.known,
+        "values_digest": policy.digest,
+        "overlays": [overlay.id for overlay in policy.program.overlays],
+        "readings": dict(policy.program.readings),
+        "rows": outcome.rows,
+        "statuses": dict(outcome.statuses),
+        "reasons": dict(outcome.reasons),
+        "flags": dict(outcome.flags),
+        "totals": outcome.totals,
+        "notes": outcome.notes,
+        "written": [str(path) for path in outcome.written],
+    }
+    if outcome.summary is not None:
+        content[outcome.summary_name] = outcome.summary.rows(named=True)
+    if with_rows and outcome.preview is not None:
+        content["results"] = outcome.preview.rows(named=True)
+    return content
+
+
+def _show(outcome: Outcome, file: Path) -> None:
+    out, policy = console(), outcome.policy
+    out.print(f"[bold]{policy.title}[/], law as known on {policy.known}, values {policy.digest}", soft_wrap=True)
+    for overlay in policy.program.overlays:
+        out.print(f"overlay: {overlay.title}{' (fictitious)' if overlay.fictitious else ''}")
+    if outcome.preview is not None and outcome.preview.height:
+        out.print(_rows(outcome))
+        if outcome.rows > min(SHOWN, outcome.preview.height):
+            out.print(f"... the first {min(SHOWN, outcome.preview.height)} of {outcome.rows} rows; --out FILE writes them all")
+    parts = [f"{rows:,} {status.replace('_', ' ')}" for status, rows in sorted(outcome.statuses.items())]
+    out.print(f"[bold]{outcome.rows:,} rows[/] of {file.name} = {' + '.join(parts)}", soft_wrap=True)
+    for what, counter in (("reason", outcome.reasons), ("flag", outcome.flags)):
+        if counter:
+            out.print(table("", [(what, False), ("rows", True)], [(name, f"{n:,}") for name, n in counter.most_common(20)]))
+    totals = {name: total for name, total in outcome.totals.items() if not name.endswith("_per_km")}
+    if totals:
+        out.print(table("", [("total over determined rows", False), ("", True)], [(n.replace("_", " "), f"{t:,f}") for n, t in totals.items()]))
+    if outcome.summary is not None:
+        frame = outcome.summary.drop("flags", strict=False)
+        frame = frame.select(name for name in frame.columns if not frame.height or frame[name].null_count() < frame.height)
+        out.print(table(outcome.summary_name, [(n.replace("_", " "), d.is_numeric()) for n, d in frame.schema.items()], frame.rows(),
+                        narrow=["importer", "entity", "status"]))
+    doubtful = sorted({flag for flag in outcome.flags if flag.startswith("doubtful:")})
+    if doubtful:
+        out.print(f"doubtful: used though only inferred or weakly sourced; {', '.join(f[9:] for f in doubtful)}. See --min-grade.")
+    lacking = sorted({reason[8:] for reason in outcome.reasons if reason.startswith("missing:")})
+    laws = [name for name in lacking if name in policy.definition.values]
+    if laws:
+        out.print(f"not known to us: {', '.join(laws)}. An overlay supplies them: --values my.yaml (see the manual).")
+    for note in outcome.notes:
+        out.print(f"note: {note}", markup=False, soft_wrap=True)
+    for path in outcome.written:
+        out.print(f"written: {path}", markup=False, soft_wrap=True)
+
+
+def _rows(outcome: Outcome) -> Any:
+    policy, frame = outcome.policy, outcome.preview
+    assert frame is not None
+    texts = [c.name for c in policy.inputs if c.kind == "text" and c.name in frame.columns]
+    texts = [name for name in texts if frame[name].fill_null("").str.strip_chars().ne("").any()][:2]
+    names = ["row", *texts, "status", *(output.name for output in policy.outputs), "reason"]
+    names = [name for name in names if name in ("row", "status") or frame[name].null_count() < frame.height]
+    shown = frame.head(SHOWN).with_columns(
+        pl.col("status").str.replace("_", " "), pl.col("reason").str.replace_all("missing:", "missing ").str.replace_all("; missing", ",")
+    )
+    columns = [(name.replace("_g_per_km", " g/km").replace("_", " "), frame.schema[name].is_numeric()) for name in names]
+    shown = shown.with_columns(
+        pl.when(pl.col(name).str.len_chars() > WIDE).then(pl.col(name).str.head(WIDE - 1) + "…").otherwise(pl.col(name)).alias(name)
+        for name in texts
+    )
+    return table("", columns, shown.select(names).rows(), narrow=["status", "co2 basis", *(name.replace("_", " ") for name in texts)])

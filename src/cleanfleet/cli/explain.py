@@ -1,0 +1,100 @@
+"""``cleanfleet explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cleanfleet import tables
+from cleanfleet.law.errors import InputError
+from cleanfleet.law.policy import Policy
+
+from .shared import console, dump, load
+
+
+def run_explain(
+    policy_id: str,
+    pairs: Sequence[str],
+    *,
+    row: int | None,
+    preset: str | None,
+    mapping: Path | None,
+    known: str | None,
+    values: Sequence[str],
+    readings: Mapping[str, str],
+    min_grade: str | None,
+    as_json: bool,
+) -> None:
+    """Print the steps of one record, given as COLUMN=VALUE or as a row of a file."""
+    policy = load(policy_id, known=known, values=values, readings=readings, min_grade=min_grade)
+    record: dict[str, Any] = {}
+    files: list[str] = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if equals:
+            record[name.strip()] = value
+        else:
+            files.append(pair)
+    if row is not None:
+        if len(files) != 1:
+            raise InputError("explain --row N takes one file after the policy")
+        record = {**row_of(policy, Path(files[0]), row, preset, mapping, record)}
+    elif files:
+        raise InputError(f"{files[0]!r} is not COLUMN=VALUE; a file needs --row N")
+    elif not record:
+        raise InputError(f"explain needs COLUMN=VALUE; the columns are {', '.join(c.name for c in policy.inputs)}")
+    found = policy.explain(record)
+    if as_json:
+        print(dump(found.as_dict()))
+        return
+    out = console()
+    out.print(str(found), markup=False, soft_wrap=True)
+    for flag, meaning in found.flags:
+        out.print(f"{flag}: {meaning}", markup=False, soft_wrap=True)
+    for name in (found.answer["reason"] or "").split("; "):
+        if name.startswith("missing:"):
+            out.print(remedy(policy, name.removeprefix("missing:")), markup=False, soft_wrap=True)
+
+
+def remedy(policy: Policy, name: str) -> str:
+    """How to supply what is missing."""
+    if name in policy.definition.values:
+        value = policy.definition.values[name]
+        return (
+            f"missing {name}: {value.description}. Not known to us; supply it with --values my.yaml:\n"
+            f"  overlay: my-values\n  title: ...\n  values:\n    {name}:\n"
+            f"      - {{{_example(value)}, value: ..., reference: {{title: ...}}, confidence: {policy.definition.grades[0].grade}}}"
+        )
+    column = policy.definition.column(name)
+    return f"missing {name}: {column.description}; give {column.allowed}"
+
+
+def _example(value: Any) -> str:
+    keys = [f"{key}: ..." for key in value.keys]
+    when = {"standing": ['from: "2023-01-01"'], "per_period": [f"{value.period}: 2023"], "reading": []}[value.kind]
+    return ", ".join([*keys, *when])
+
+
+def row_of(
+    policy: Policy, file: Path, row: int, preset: str | None, mapping: Path | None, given: Mapping[str, str]
+) -> dict[str, Any]:
+    """Row ``row`` of ``file`` as a record; ``given`` fills columns that the file lacks. A cell that can't be read stays as it is."""
+    import dataclasses
+
+    columns = [dataclasses.replace(column, required=False) for column in policy.inputs]
+    layout = tables.load_layout(preset, mapping, columns) if preset or mapping else None
+    table = tables.read(file, columns, layout=layout, zone=policy.definition.zone)
+    for batch in table.batches():
+        where = (batch.row == row).arg_true()
+        if len(where):
+            place = int(where[0])
+            record = {**given, **{k: v for k, v in batch.typed.row(place, named=True).items() if v is not None}}
+            refusal = batch.refusal[place]
+            originals = batch.original.row(place, named=True)
+            for part in (refusal or "").split("; "):
+                name = part.partition(":")[2]
+                if name in table.sources:
+                    record[name] = originals.get(table.sources[name])
+            return record
+    raise InputError(f"{file} has {table.rows} rows; there is no row {row}")
