@@ -100,12 +100,16 @@ def test_decimals_beyond_twelve() -> None:
     ]
     # more digits than Python's decimal context keeps
     assert numbers(["12345678901234567890123456.1234567890123e0"], ".") == ["too_many_decimals"]
-    assert numbers(["12345678901234567890123456.123456789012e0"], ".") == [Decimal("12345678901234567890123456.123456789012")]
+    assert numbers(["12345678901234567890123456.123456789012e0"], ".") == [
+        Decimal("12345678901234567890123456.123456789012")
+    ]
 
 
 @given(
     st.lists(
-        st.decimals(min_value=-(10**25), max_value=10**25, places=12, allow_nan=False, allow_infinity=False), min_size=1, max_size=20
+        st.decimals(min_value=-(10**25), max_value=10**25, places=12, allow_nan=False, allow_infinity=False),
+        min_size=1,
+        max_size=20,
     ),
     st.sampled_from([".", ","]),
 )
@@ -159,9 +163,9 @@ def test_decimal_mark_of_a_file(put: Put) -> None:
 
 
 def test_decimal_mark_does_not_hang_on_later_rows(put: Put) -> None:
-    text = "x\n" + "5\n" * 9_999 + "12.5\n" + "12,5\n" * 5
+    text = "x;make\n" + "5;\n" * 9_999 + "12.5;\n" + "12,5;\n" * 5
     got = read_all(put("x.csv", text), WIDE)
-    assert got.refusal[9_998:] == [None, None] + ["mixed_decimal_marks:x"] * 5
+    assert got.refusal[9_998:] == [None, None, *["mixed_decimal_marks:x"] * 5]
 
 
 @pytest.mark.parametrize(

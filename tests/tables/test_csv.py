@@ -126,7 +126,9 @@ def test_a_record_longer_than_a_block(put: Put, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("block", [64, 100, 1000, 8 << 20])
 @pytest.mark.parametrize("batch_rows", [1, 3, 1000])
-def test_block_and_batch_sizes_change_nothing(put: Put, monkeypatch: pytest.MonkeyPatch, block: int, batch_rows: int) -> None:
+def test_block_and_batch_sizes_change_nothing(
+    put: Put, monkeypatch: pytest.MonkeyPatch, block: int, batch_rows: int
+) -> None:
     lines = [f"v{i},m,{i}" if i % 7 else f"v{i};{i}" for i in range(1, 101)]
     path = put("x.csv", "vin,make,tare_kg\n" + "\n".join(lines))
     expected = read_all(path, unique=["vin"])
@@ -199,4 +201,4 @@ def test_types_of_a_batch(put: Put) -> None:
     assert got.typed.row(1) == (None,) * 5
     assert got.original.row(1) == ("",) * 5
     batch = next(got.table.batches())
-    assert (batch.row.dtype, batch.refusal.dtype, batch.flags.dtype) == (pl.Int64, pl.String, pl.String)
+    assert [series.dtype for series in (batch.row, batch.refusal, batch.flags)] == [pl.Int64, pl.String, pl.String]

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from cleanfleet.law.columns import Column
 from cleanfleet.law.errors import InputError
 from cleanfleet.tables import Layout, load_layout, presets
 
-from .conftest import COLUMNS, Column, read_all
+from .conftest import COLUMNS, read_all
 
 Put = Callable[[str, str | bytes], Path]
 
@@ -40,7 +41,9 @@ def test_mapping_wins_over_the_name(put: Put) -> None:
 
 
 def test_missing_required_column(put: Put) -> None:
-    with pytest.raises(InputError, match=r"lacks the required column tare_kg .* it has make, tare; for tare_kg did you mean tare\?"):
+    with pytest.raises(
+        InputError, match=r"lacks the required column tare_kg .* it has make, tare; for tare_kg did you mean tare\?"
+    ):
         read_all(put("x.csv", "make,tare\na,1\n"), REQUIRED)
     got = read_all(put("y.csv", "make\na\n"), REQUIRED, constants={"tare_kg": "1482"})
     assert got.typed.row(0) == ("a", Decimal(1482))
@@ -50,7 +53,13 @@ def test_missing_required_column(put: Put) -> None:
 
 def test_constants_only_fill(put: Put) -> None:
     path = put("x.csv", "make\na\nb\n")
-    constants = {"tare_kg": "900", "co2_g_per_km": "12.5", "powertrain": "PETROL", "accepted_on": "2026-01-02", "imported": "yes"}
+    constants = {
+        "tare_kg": "900",
+        "co2_g_per_km": "12.5",
+        "powertrain": "PETROL",
+        "accepted_on": "2026-01-02",
+        "imported": "yes",
+    }
     got = read_all(path, constants=constants, layout=Layout(constants={"powertrain": "diesel"}))
     assert got.typed.row(1) == ("b", Decimal(900), Decimal("12.5"), "petrol", dt.date(2026, 1, 2), True)
     from_layout = read_all(path, layout=Layout(constants={"powertrain": "diesel"}))
@@ -58,7 +67,7 @@ def test_constants_only_fill(put: Put) -> None:
     assert "powertrain is diesel in every row (layout)" in from_layout.table.notes
     for bad, message in [
         ({"make": "x"}, r"make is given as the constant 'x', but the file has it too \(column make\)"),
-        ({"tare": "1"}, r"'tare' is not a column of the policy; did you mean tare_kg\?"),
+        ({"tare": "1"}, r"'tare' is not a column of the policy; did you mean tare_kg"),
         ({"tare_kg": "heavy"}, "the constant for tare_kg: 'heavy' is not a number"),
         ({"tare_kg": "5"}, "outside the allowed range"),
         ({"tare_kg": " "}, "the constant for tare_kg is empty"),
@@ -97,8 +106,8 @@ def test_dates_from_parts(put: Put) -> None:
 def test_mapping_file(put: Put) -> None:
     mapping = put(
         "map.yaml",
-        "columns: {make: [Marque, Brand], powertrain: Energy}\nconstants: {imported: no}\nvalues: {powertrain: {E: petrol}}\n"
-        "decimal: ','\nflags: duplicate_row\nempty: ['?']\n",
+        "columns: {make: [Marque, Brand], powertrain: Energy}\nconstants: {imported: no}\n"
+        "values: {powertrain: {E: petrol}}\ndecimal: ','\nflags: duplicate_row\nempty: ['?']\n",
     )
     layout = load_layout(None, mapping, COLUMNS)
     got = read_all(put("x.csv", "Brand;Energy;tare_kg\na;E;12,5\n?;E;1\n"), layout=layout)
@@ -119,8 +128,8 @@ def test_mapping_file_changes_a_preset(put: Put) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("columns: {mark: Brand}", r"there is no column 'mark'; did you mean make\?"),
-        ("colums: {make: Brand}", r"unknown key 'colums'; did you mean columns\?"),
+        ("columns: {mark: Brand}", r"there is no column 'mark'; did you mean make"),
+        ("colums: {make: Brand}", r"unknown key 'colums'; did you mean columns"),
         ("columns: [make]", "columns must be a mapping"),
         ("columns: {make: {a: b}}", "must be a list of values"),
         ("values: {make: x}", "must be a mapping"),
@@ -164,3 +173,9 @@ def test_options_are_checked(put: Put) -> None:
         read_all(path, unique=["win"])
     with pytest.raises(InputError, match="batch_rows must be 1 or more"):
         read_all(path, batch_rows=0)
+
+
+def test_constants_are_exact(put: Put) -> None:
+    fine = [Column("make", "text"), Column("x", "decimal", decimals=18, minimum=Decimal(0), maximum=Decimal(10**15))]
+    got = read_all(put("x.csv", "make\na\n"), fine, constants={"x": "123456789012345.123456789012345678"})
+    assert got.typed["x"].to_list() == [Decimal("123456789012345.123456789012345678")]

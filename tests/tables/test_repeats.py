@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,18 +14,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cleanfleet import tables
+from cleanfleet.law.errors import InputError
 from cleanfleet.tables import Layout
 
 from .conftest import COLUMNS, read_all, whole
 
 Put = Callable[[str, str | bytes], Path]
 FLAGGED = Layout(flags=["duplicate_row"])
-MODES = [{}, {"check_limit": 2, "spill": True}]
+MODES: list[dict[str, Any]] = [{}, {"check_limit": 2, "spill": True}]
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("batch_rows", [1, 2, 100])
-def test_repeats(put: Put, mode: dict[str, int], batch_rows: int) -> None:
+def test_repeats(put: Put, mode: dict[str, Any], batch_rows: int) -> None:
     text = "vin,make\nab-1,a\n,b\n AB 1,c\n--,d\n,b\nx,e\nAB1,f\nragged\nab-1,a\n"
     got = read_all(put("x.csv", text), unique=["vin"], layout=FLAGGED, batch_rows=batch_rows, **mode)
     repeated = "duplicate:vin"
@@ -35,7 +39,7 @@ def test_repeats(put: Put, mode: dict[str, int], batch_rows: int) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_two_unique_columns(put: Put, mode: dict[str, int]) -> None:
+def test_two_unique_columns(put: Put, mode: dict[str, Any]) -> None:
     got = read_all(put("x.csv", "vin,tare_kg\na,1\nb,1.0\na,2\nc,x\n"), unique=["vin", "tare_kg"], **mode)
     assert got.refusal == [None, "duplicate:tare_kg", "duplicate:vin", "not_a_number:tare_kg"]
     assert got.first_row == [None, 1, 1, None]
@@ -75,6 +79,25 @@ def test_rows_of_a_typed_file(tmp_path: Path) -> None:
         assert got.flags == [None, "duplicate_row", None, None, None]
 
 
+def test_the_disk_is_left_clean(put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = put("x.csv", "vin\na\na\n")
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(spill))
+    table = tables.read(path, COLUMNS, unique=["vin"], check_limit=1, spill=True)
+    assert len(list(spill.iterdir())) == 1
+    assert whole(table).refusal == [None, "duplicate:vin"]
+    del table
+    gc.collect()
+    assert list(spill.iterdir()) == []
+
+
+def test_spill_needs_duckdb(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(InputError, match="needs DuckDB"):
+        read_all(put("x.csv", "vin\na\na\n"), unique=["vin"], check_limit=1, spill=True)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(st.sampled_from(["", "a", "A", "a-", "b", " b", "c d", "cd"]), min_size=1, max_size=30),
@@ -90,7 +113,7 @@ def test_repeats_agree_with_a_plain_loop(tmp_path: Path, values: list[str], batc
         key = value.upper().replace(" ", "").replace("-", "")
         expected.append(seen.get(key) if key else None)
         seen.setdefault(key, number)
-    options = {"check_limit": 0, "spill": True} if spill else {}
-    got = whole(tables.read(path, COLUMNS, unique=["vin"], batch_rows=batch_rows, **options))  # type: ignore[arg-type]
+    options: dict[str, Any] = {"check_limit": 0, "spill": True} if spill else {}
+    got = whole(tables.read(path, COLUMNS, unique=["vin"], batch_rows=batch_rows, **options))
     assert got.first_row == expected
     assert [reason is not None for reason in got.refusal] == [first is not None for first in expected]

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter
 
 from cleanfleet import tables
 from cleanfleet.law.errors import InputError
@@ -51,7 +51,9 @@ def test_typed_parquet_goes_through(tmp_path: Path) -> None:
         "imported": pl.Boolean,
     }
     assert got.typed["make"].to_list() == ["a", None, None]
-    assert got.typed.drop("make").equals(frame.select("tare_kg", "co2_g_per_km", pl.col("powertrain").cast(pl.String), "accepted_on", "imported"))
+    assert got.typed.drop("make").equals(
+        frame.select("tare_kg", "co2_g_per_km", pl.col("powertrain").cast(pl.String), "accepted_on", "imported")
+    )
     assert got.original.columns == frame.columns
     assert got.refusal == [None] * 3
     assert got.table.rows == 3
@@ -60,7 +62,8 @@ def test_typed_parquet_goes_through(tmp_path: Path) -> None:
 def test_parquet_numbers_share_their_memory(tmp_path: Path) -> None:
     frame = pl.DataFrame({"tare_kg": pl.Series(range(1000), dtype=pl.Int32)})
     batch = next(tables.read(parquet(tmp_path, frame), COLUMNS).batches())
-    assert batch.typed["tare_kg"]._get_buffer_info() == batch.original["tare_kg"]._get_buffer_info()
+    addresses = {frame["tare_kg"].to_arrow().buffers()[1].address for frame in (batch.original, batch.typed)}
+    assert len(addresses) == 1
 
 
 def test_text_in_parquet_is_read_like_csv(tmp_path: Path) -> None:
@@ -82,7 +85,13 @@ def test_moments_become_dates_of_the_zone(tmp_path: Path) -> None:
 
 def test_columns_of_the_wrong_type_are_refused_cell_by_cell(tmp_path: Path) -> None:
     frame = pl.DataFrame(
-        {"tare_kg": [True, None], "co2_g_per_km": [DAY, None], "accepted_on": [1.5, None], "imported": [DAY, None], "make": [[1], None]}
+        {
+            "tare_kg": [True, None],
+            "co2_g_per_km": [DAY, None],
+            "accepted_on": [1.5, None],
+            "imported": [DAY, None],
+            "make": [[1], None],
+        }
     )
     got = read_all(parquet(tmp_path, frame))
     assert got.refusal == [
@@ -128,7 +137,7 @@ def test_broken_parquet(tmp_path: Path, put: Put) -> None:
         read_all(put("spoilt.parquet", bytes(spoilt)))
 
 
-def xlsx(tmp_path: Path, rows: list[list[Any]], top: int = 0, left: int = 0) -> Path:
+def xlsx(tmp_path: Path, rows: Any, top: int = 0, left: int = 0) -> Path:
     """A workbook with ``rows`` on its first sheet; '#N/A' gives a cell with that error."""
     path = tmp_path / "x.xlsx"
     book = xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd hh:mm"})
@@ -161,7 +170,9 @@ def test_xlsx(tmp_path: Path, top: int, left: int) -> None:
         ("c", None, 0.5, None, None, None),
     ]
     assert got.refusal == [None, "cell_error:co2_g_per_km", None]
-    assert got.messages() == ["co2_g_per_km: holds an error of the spreadsheet; allowed is a number with up to 4 decimals from 0 to 1000 g/km."]
+    assert got.messages() == [
+        "co2_g_per_km: holds an error of the spreadsheet; allowed is a number with up to 4 decimals from 0 to 1000 g/km."
+    ]
     assert got.table.notes[:3] == ["sheet 'list'", "other sheets, not read: notes", "1 blank rows left out"]
 
 
@@ -221,7 +232,9 @@ def test_json_lines(put: Put) -> None:
     assert got.original.columns == ["make", "tare_kg", "co2_g_per_km", "imported", "accepted_on", "late", "powertrain"]
 
 
-@pytest.mark.parametrize("broken", ['{"make":', "[1]", "5", '{"make":NaN}', '{"make":"a"} x', '{"make":"\\ud800"}', '{"a":1}{"b":2}'])
+@pytest.mark.parametrize(
+    "broken", ['{"make":', "[1]", "5", '{"make":NaN}', '{"make":"a"} x', '{"make":"\\ud800"}', '{"a":1}{"b":2}']
+)
 @pytest.mark.parametrize("chunk", [40, 8 << 20])
 def test_broken_json_lines_are_kept(put: Put, monkeypatch: pytest.MonkeyPatch, broken: str, chunk: int) -> None:
     monkeypatch.setattr(json_source, "_CHUNK", chunk)
@@ -236,7 +249,9 @@ def test_broken_json_lines_are_kept(put: Put, monkeypatch: pytest.MonkeyPatch, b
 
 
 def test_json_numbers_of_any_size_and_mixed_types(put: Put) -> None:
-    got = read_all(put("x.jsonl", '{"tare_kg":12345678901234567890123,"imported":true}\n{"tare_kg":"1,5","imported":"no"}\n'))
+    got = read_all(
+        put("x.jsonl", '{"tare_kg":12345678901234567890123,"imported":true}\n{"tare_kg":"1,5","imported":"no"}\n')
+    )
     assert got.typed["tare_kg"].to_list() == [Decimal("12345678901234567890123"), Decimal("1.5")]
     assert got.typed["imported"].to_list() == [True, False]
 

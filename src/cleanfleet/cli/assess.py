@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from cleanfleet import tables
 from cleanfleet.law.errors import InputError
 from cleanfleet.tables.assess_file import Engine, Outcome, assess_file
 
-from .shared import console, date, dump, load, table
+from .shared import console, date, dump, load, show, table
 
 #: Rows that the terminal shows, and rows up to which --json holds them all.
 SHOWN, JSON_ROWS = 40, 100_000
@@ -53,6 +54,7 @@ def run_assess(
         constants["scheme"] = scheme
     if preset and mapping:
         raise InputError("--preset and --columns exclude each other")
+    _check_places({"the input": file, "--out": out, "--refused": refused, "--fleet-out": fleet_out, "--chart": chart})
     if chart is not None:
         from cleanfleet.charts import check_target
 
@@ -91,6 +93,16 @@ def run_assess(
     else:
         _show(outcome, file)
     return 1 if strict and outcome.refused_rows else 0
+
+
+def _check_places(places: Mapping[str, Path | None]) -> None:
+    """No file may be read and written, or written twice, by one call."""
+    taken: dict[Path, str] = {}
+    for option, path in places.items():
+        if path is not None:
+            other = taken.setdefault(path.resolve(), option)
+            if other != option:
+                raise InputError(f"{option}: {path} is {other} too; name another file")
 
 
 def _err() -> Any:
@@ -133,29 +145,36 @@ def _as_json(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
 
 def _show(outcome: Outcome, file: Path) -> None:
     out, policy = console(), outcome.policy
-    out.print(f"[bold]{policy.title}[/], law as known on {policy.known}, values {policy.digest}", soft_wrap=True)
+    out.print(f"[bold]{escape(policy.title)}[/], law as known on {policy.known}, values {policy.digest}", soft_wrap=True)
     for overlay in policy.program.overlays:
-        out.print(f"overlay: {overlay.title}{' (fictitious)' if overlay.fictitious else ''}")
+        out.print(f"overlay: {overlay.title}{' (fictitious)' if overlay.fictitious else ''}", markup=False, soft_wrap=True)
     if outcome.preview is not None and outcome.preview.height:
-        out.print(_rows(outcome))
+        show(out, _rows(outcome))
         if outcome.rows > min(SHOWN, outcome.preview.height):
-            out.print(f"... the first {min(SHOWN, outcome.preview.height)} of {outcome.rows} rows; --out FILE writes them all")
+            out.print(
+                f"... the first {min(SHOWN, outcome.preview.height)} of {outcome.rows} rows; --out FILE writes them all"
+            )
     parts = [f"{rows:,} {status.replace('_', ' ')}" for status, rows in sorted(outcome.statuses.items())]
-    out.print(f"[bold]{outcome.rows:,} rows[/] of {file.name} = {' + '.join(parts)}", soft_wrap=True)
+    out.print(f"[bold]{outcome.rows:,} rows[/] of {escape(file.name)} = {' + '.join(parts)}", soft_wrap=True)
     for what, counter in (("reason", outcome.reasons), ("flag", outcome.flags)):
         if counter:
-            out.print(table("", [(what, False), ("rows", True)], [(name, f"{n:,}") for name, n in counter.most_common(20)]))
+            show(out, table("", [(what, False), ("rows", True)], [(name, f"{n:,}") for name, n in counter.most_common(20)]))
     totals = {name: total for name, total in outcome.totals.items() if not name.endswith("_per_km")}
     if totals:
-        out.print(table("", [("total over determined rows", False), ("", True)], [(n.replace("_", " "), f"{t:,f}") for n, t in totals.items()]))
+        lines = [(name.replace("_", " "), f"{total:,f}") for name, total in totals.items()]
+        show(out, table("", [("total over determined rows", False), ("", True)], lines))
     if outcome.summary is not None:
         frame = outcome.summary.drop("flags", strict=False)
         frame = frame.select(name for name in frame.columns if not frame.height or frame[name].null_count() < frame.height)
-        out.print(table(outcome.summary_name, [(n.replace("_", " "), d.is_numeric()) for n, d in frame.schema.items()], frame.rows(),
-                        narrow=["importer", "entity", "status"]))
+        headings = [(_heading(name), dtype.is_numeric()) for name, dtype in frame.schema.items()]
+        show(
+            out, table(outcome.summary_name, headings, frame.rows(), narrow=["importer", "entity", "status", "vehicle type"])
+        )
     doubtful = sorted({flag for flag in outcome.flags if flag.startswith("doubtful:")})
     if doubtful:
-        out.print(f"doubtful: used though only inferred or weakly sourced; {', '.join(f[9:] for f in doubtful)}. See --min-grade.")
+        out.print(
+            f"doubtful: used though only inferred or weakly sourced; {', '.join(f[9:] for f in doubtful)}. See --min-grade."
+        )
     lacking = sorted({reason[8:] for reason in outcome.reasons if reason.startswith("missing:")})
     laws = [name for name in lacking if name in policy.definition.values]
     if laws:
@@ -174,11 +193,21 @@ def _rows(outcome: Outcome) -> Any:
     names = ["row", *texts, "status", *(output.name for output in policy.outputs), "reason"]
     names = [name for name in names if name in ("row", "status") or frame[name].null_count() < frame.height]
     shown = frame.head(SHOWN).with_columns(
-        pl.col("status").str.replace("_", " "), pl.col("reason").str.replace_all("missing:", "missing ").str.replace_all("; missing", ",")
+        pl.col("status").str.replace("_", " "),
+        pl.col("reason").str.replace_all("missing:", "missing ").str.replace_all("; missing", ","),
     )
-    columns = [(name.replace("_g_per_km", " g/km").replace("_", " "), frame.schema[name].is_numeric()) for name in names]
+    columns = [(_heading(name), frame.schema[name].is_numeric()) for name in names]
     shown = shown.with_columns(
-        pl.when(pl.col(name).str.len_chars() > WIDE).then(pl.col(name).str.head(WIDE - 1) + "…").otherwise(pl.col(name)).alias(name)
+        pl.when(pl.col(name).str.len_chars() > WIDE)
+        .then(pl.col(name).str.head(WIDE - 1) + "…")
+        .otherwise(pl.col(name))
+        .alias(name)
         for name in texts
     )
-    return table("", columns, shown.select(names).rows(), narrow=["status", "co2 basis", *(name.replace("_", " ") for name in texts)])
+    return table(
+        "", columns, shown.select(names).rows(), narrow=["status", "co2 basis", *(name.replace("_", " ") for name in texts)]
+    )
+
+
+def _heading(name: str) -> str:
+    return name.replace("_g_per_km", " g/km").replace("_", " ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def run_explain(
     policy = load(policy_id, known=known, values=values, readings=readings, min_grade=min_grade)
     record: dict[str, Any] = {}
     files: list[str] = []
+    refusal = ""
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if equals:
@@ -39,12 +41,14 @@ def run_explain(
     if row is not None:
         if len(files) != 1:
             raise InputError("explain --row N takes one file after the policy")
-        record = {**row_of(policy, Path(files[0]), row, preset, mapping, record)}
+        record, refusal = row_of(policy, Path(files[0]), row, preset, mapping, record)
     elif files:
         raise InputError(f"{files[0]!r} is not COLUMN=VALUE; a file needs --row N")
     elif not record:
         raise InputError(f"explain needs COLUMN=VALUE; the columns are {', '.join(c.name for c in policy.inputs)}")
     found = policy.explain(record)
+    if refusal and found.answer["status"] != policy.definition.outcome.refused:
+        raise InputError(f"{files[0]}, row {row} is refused: {refusal}")
     if as_json:
         print(dump(found.as_dict()))
         return
@@ -78,23 +82,34 @@ def _example(value: Any) -> str:
 
 def row_of(
     policy: Policy, file: Path, row: int, preset: str | None, mapping: Path | None, given: Mapping[str, str]
-) -> dict[str, Any]:
-    """Row ``row`` of ``file`` as a record; ``given`` fills columns that the file lacks. A cell that can't be read stays as it is."""
+) -> tuple[dict[str, Any], str]:
+    """Row ``row`` of ``file`` as a record, and why the reader refuses it ('' where it doesn't).
+
+    ``given`` fills columns that the file lacks. A cell that can't be read stays as it is.
+    """
     import dataclasses
 
     columns = [dataclasses.replace(column, required=False) for column in policy.inputs]
     layout = tables.load_layout(preset, mapping, columns) if preset or mapping else None
-    table = tables.read(file, columns, layout=layout, zone=policy.definition.zone)
+    table = tables.read(file, columns, layout=layout, zone=policy.definition.zone, unique=policy.definition.unique)
     for batch in table.batches():
         where = (batch.row == row).arg_true()
         if len(where):
             place = int(where[0])
-            record = {**given, **{k: v for k, v in batch.typed.row(place, named=True).items() if v is not None}}
-            refusal = batch.refusal[place]
+            record = {**given, **{k: _plain(v) for k, v in batch.typed.row(place, named=True).items() if v is not None}}
+            reasons = batch.refusal[place] or ""
             originals = batch.original.row(place, named=True)
-            for part in (refusal or "").split("; "):
+            for part in reasons.split("; "):
                 name = part.partition(":")[2]
                 if name in table.sources:
                     record[name] = originals.get(table.sources[name])
-            return record
+            return record, table.explain(reasons, originals, batch.first_row[place])
     raise InputError(f"{file} has {table.rows} rows; there is no row {row}")
+
+
+def _plain(value: Any) -> Any:
+    """A decimal without the zeros that only the reader's type adds."""
+    if not isinstance(value, Decimal):
+        return value
+    text = f"{value:f}"
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)

@@ -5,15 +5,20 @@ A scheme's own commands stand in ``commands.yaml`` of its folder (name: help) an
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from cleanfleet import __version__
+
+#: The exit code after Ctrl-C.
+INTERRUPTED = 130
+
 
 class Engine(StrEnum):
     polars = "polars"
@@ -43,7 +48,9 @@ class Commands(TyperGroup):
             return typer.main.get_command(light)
         import importlib.util
 
-        spec = importlib.util.spec_from_file_location(f"_cleanfleet_commands_{abs(hash(str(folder)))}", folder / "commands.py")
+        spec = importlib.util.spec_from_file_location(
+            f"_cleanfleet_commands_{abs(hash(str(folder)))}", folder / "commands.py"
+        )
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -89,7 +96,9 @@ def _main(
 
 
 PolicyOption = Annotated[str, typer.Option("--policy", "-p", help="Id of the policy; 'cleanfleet policies' lists them.")]
-KnownOption = Annotated[str | None, typer.Option("--known", metavar="DATE", help="Read the law as it was known on this day.")]
+KnownOption = Annotated[
+    str | None, typer.Option("--known", metavar="DATE", help="Read the law as it was known on this day.")
+]
 ValuesOption = Annotated[
     list[str] | None, typer.Option("--values", metavar="OVERLAY", help="An overlay: its name, or a YAML file. Repeatable.")
 ]
@@ -143,7 +152,9 @@ def assess(
 def explain(
     policy: Annotated[str, typer.Argument(help="Id of the policy.")],
     pairs: Annotated[list[str] | None, typer.Argument(metavar="[COLUMN=VALUE]...", help="The record.")] = None,
-    row: Annotated[int | None, typer.Option(metavar="N", help="Explain row N of the file given as the last argument.")] = None,
+    row: Annotated[
+        int | None, typer.Option(metavar="N", help="Explain row N of the file given as the last argument.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="A known layout of columns, for --row.")] = None,
     columns: Annotated[Path | None, typer.Option(metavar="MAP.yaml", help="A mapping of columns, for --row.")] = None,
     known: KnownOption = None,
@@ -163,7 +174,9 @@ def explain(
 
 @app.command()
 def policies(
-    policy: Annotated[str | None, typer.Argument(help="One policy: its header block, columns, overlays and readings.")] = None,
+    policy: Annotated[
+        str | None, typer.Argument(help="One policy: its header block, columns, overlays and readings.")
+    ] = None,
     graph: Annotated[bool, typer.Option("--graph", help="Print its rules and who needs whom, with units.")] = False,
     json_: JsonOption = False,
 ) -> None:
@@ -209,13 +222,28 @@ def run() -> None:
     from cleanfleet.law.errors import CleanfleetError
 
     try:
-        app()
+        code = app(standalone_mode=False)
     except CleanfleetError as error:
-        typer.echo(f"cleanfleet: {error}", err=True)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()
+        _stop(str(error), 2)
+    except typer.Abort:
+        _stop("stopped", 1)
+    except BrokenPipeError:  # whoever read our output has enough
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
         sys.exit(0)
-    except KeyboardInterrupt:
-        typer.echo("cleanfleet: stopped; nothing was written", err=True)
-        sys.exit(130)
+    except Exception as error:
+        # Typer's own mistakes (an unknown option, a wrong choice) know their message and exit code; anything else is a bug.
+        if not hasattr(error, "format_message"):
+            raise
+        _stop(str(error.format_message()).replace("Value error, ", ""), getattr(error, "exit_code", 2))
+    else:
+        if code == INTERRUPTED:
+            _stop("stopped; nothing was written", INTERRUPTED)
+        sys.exit(code or 0)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    text = " ".join(message.split())
+    if text:
+        typer.echo(f"cleanfleet: {text}", err=True)
+    sys.exit(code)

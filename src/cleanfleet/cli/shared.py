@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -11,11 +12,16 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from cleanfleet import policies
 from cleanfleet.law.errors import InputError
 from cleanfleet.law.policy import Policy
+
+#: Characters that a column of texts keeps, however narrow the terminal.
+LEAST = 16
 
 
 def console() -> Console:
@@ -47,21 +53,33 @@ def date(text: str, option: str) -> dt.date:
 def table(
     title: str, columns: Iterable[tuple[str, bool]], rows: Iterable[Sequence[Any]], narrow: Sequence[str] = ()
 ) -> Table:
-    """A table; ``columns`` are (heading, whether its cells are numbers); those in ``narrow`` are not folded."""
-    found = Table(title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for heading, number in columns:
+    """A table; ``columns`` are (heading, whether its cells are numbers); numbers and those in ``narrow`` are not folded."""
+    found = Table(
+        title=escape(title) if title else None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
+    cells = [["" if cell is None else plain(cell) for cell in row] for row in rows]
+    for place, (heading, number) in enumerate(columns):
+        whole = number or heading in narrow
+        widest = max((len(row[place]) for row in cells), default=0)
         if number:
-            heading = "\n".join(textwrap.wrap(heading, 12)) or heading
-        found.add_column(heading, justify="right" if number else "left", overflow="fold", no_wrap=number or heading in narrow)
-    for row in rows:
-        found.add_row(*("" if cell is None else plain(cell) for cell in row))
+            heading = "\n".join(textwrap.wrap(heading, max(widest, 8), break_long_words=False)) or heading
+        least = max([widest, *map(len, heading.split("\n"))]) if whole else min(max(widest, len(heading)), LEAST)
+        found.add_column(heading, justify="right" if number else "left", overflow="fold", no_wrap=whole, min_width=least)
+    for row in cells:
+        found.add_row(*row)
     return found
+
+
+def show(out: Console, shown: Table) -> None:
+    """Print a table; where the terminal is too narrow its lines run over, rather than that a number loses digits."""
+    wanted = Measurement.get(out, out.options.update(width=10_000), shown).minimum
+    if wanted > out.width:
+        shown.width = wanted
+    out.print(shown, crop=False, no_wrap=wanted > out.width, overflow="ignore")
 
 
 def plain(value: Any) -> str:
     """A cell as text: decimals without trailing zeros beyond the second place, no brackets that rich would read."""
-    from rich.markup import escape
-
     if isinstance(value, Decimal):
         whole, point, places = f"{value:f}".partition(".")
         return whole + point + places[:2] + places[2:].rstrip("0")
@@ -104,8 +122,14 @@ class _Encoder(json.JSONEncoder):
 def _ready(value: Any) -> Any:
     if isinstance(value, Decimal):
         return _Number(value)
-    if isinstance(value, dt.date):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
+    if isinstance(value, float) and not isinstance(value, _Number) and not math.isfinite(value):
+        return None  # JSON knows no NaN and no infinity
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dt.timedelta):
+        return str(value)
     if isinstance(value, Mapping):
         return {str(key): _ready(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

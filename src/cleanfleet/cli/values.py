@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from cleanfleet.law.errors import InputError, UnknownName, near
 from cleanfleet.law.policy import Policy
 from cleanfleet.law.values import Record, Value, effective
 
-from .shared import console, date, dump, load, table
+from .shared import console, date, dump, load, show, table
 
 
 def run_values(
@@ -46,8 +48,8 @@ def run_values(
         for v, r in rows
     ]  # fmt: skip
     out = console()
-    out.print(f"[bold]{policy.title}[/], law as known on {policy.known}")
-    out.print(table("", [*headings, ("reference", False)], lines))
+    out.print(f"[bold]{escape(policy.title)}[/], law as known on {policy.known}")
+    show(out, table("", [*headings, ("reference", False)], lines))
 
 
 def _known(record: Record) -> str:

@@ -85,6 +85,8 @@ class Machine:
 def _identity(cell: Cell) -> Any:
     if cell.op == "input":
         return cell.data.name
+    if cell.op == "const":  # 0 and False are two steps
+        return cell.kind == "truth", cell.data
     return id(cell.data) if cell.op == "value" else cell.data
 
 
@@ -94,14 +96,10 @@ def _full(value: Any, rows: int, kind: str) -> Array:
     return np.full(rows, value, dtype=bool if kind == "truth" else np.int64)
 
 
-def _truncated(_: Cell, a: Any, b: Any) -> Any:
-    if _.args[0].low >= 0:
+def _truncated(cell: Cell, a: Any, b: Any) -> Any:
+    if cell.args[0].low >= 0:
         return a // b
     return np.where(a < 0, -(-a // b), a // b)
-
-
-def _take(table: Sequence[int], dtype: Any) -> Array:
-    return np.array(table, dtype=dtype)
 
 
 _tables: dict[tuple[int, str], tuple[Any, Array]] = {}
@@ -116,6 +114,35 @@ def _table(data: tuple[int, ...], kind: str) -> Array:
             _tables.clear()
         found = _tables[key] = (data, np.array(data, dtype=bool if kind == "truth" else np.int64))
     return found[1]
+
+
+# A truth that is one for all rows of the block (a reading, a column that isn't there) decides without touching them.
+
+
+def _and(_: Cell, a: Any, b: Any) -> Any:
+    if not isinstance(a, np.ndarray):
+        return b if a else False
+    if not isinstance(b, np.ndarray):
+        return a if b else False
+    return np.logical_and(a, b)
+
+
+def _or(_: Cell, a: Any, b: Any) -> Any:
+    if not isinstance(a, np.ndarray):
+        return True if a else b
+    if not isinstance(b, np.ndarray):
+        return True if b else a
+    return np.logical_or(a, b)
+
+
+def _choose(_: Cell, condition: Any, a: Any, b: Any) -> Any:
+    if not isinstance(condition, np.ndarray):
+        return a if condition else b
+    if not condition.any():
+        return b
+    if condition.all():
+        return a
+    return np.where(condition, a, b)
 
 
 def _value(cell: Cell, index: Any) -> Any:
@@ -166,10 +193,10 @@ _OPS: dict[str, Callable[..., Any]] = {
     "le": lambda c, a, b: np.less_equal(a, b),
     "gt": lambda c, a, b: np.greater(a, b),
     "ge": lambda c, a, b: np.greater_equal(a, b),
-    "and": lambda c, a, b: np.logical_and(a, b),
-    "or": lambda c, a, b: np.logical_or(a, b),
-    "not": lambda c, a: np.logical_not(a),
-    "choose": lambda c, q, a, b: np.where(q, a, b),
+    "and": _and,
+    "or": _or,
+    "not": lambda c, a: np.logical_not(a) if isinstance(a, np.ndarray) else not a,
+    "choose": _choose,
     "take": _lookup,
     "lookup": _lookup,
     "value": _value,

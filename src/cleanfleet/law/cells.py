@@ -197,8 +197,8 @@ def _compare(op: str, a: Cell, other: object) -> Cell:
     if a.kind == "text":
         if op not in ("eq", "ne"):
             raise LawError("texts are compared with == and != only")
-        if b.op == "const" and b.words[0] not in a.words:
-            raise LawError(f"{b.words[0]!r} is not in the vocabulary {list(a.words)}")
+        if b.op == "const" and b.words[b.data] not in a.words:
+            raise LawError(f"{b.words[b.data]!r} is not in the vocabulary {list(a.words)}")
         words = a.words if b.op == "const" else union(a.words, b.words)
         a, b = recoded(a, words), recoded(b, words)
     elif a.kind == "number":
@@ -281,9 +281,9 @@ def recoded(a: Cell, words: tuple[str, ...]) -> Cell:
     """The text ``a`` as codes into ``words``, which must hold all of its words."""
     if a.words == words:
         return a
-    table = tuple(words.index(word) for word in a.words)
     if a.op == "const":
-        return Cell("const", kind="text", words=words, data=table[a.data])
+        return Cell("const", kind="text", words=words, data=words.index(a.words[a.data]))
+    table = tuple(words.index(word) for word in a.words)
     if table == tuple(range(len(table))):
         return Cell("as_words", (a,), kind="text", words=words)
     return Cell("take", (a,), kind="text", words=words, data=table)

@@ -15,7 +15,8 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any, Literal
 
-from .errors import LawError
+from .errors import LawError, near
+from .units import unit_of
 
 Kind = Literal["text", "choice", "integer", "decimal", "date", "boolean"]
 
@@ -188,25 +189,42 @@ class Column:
         return value
 
 
+#: The days that the whole-table door can read.
+FIRST_DAY, LAST_DAY = dt.date(1600, 1, 1), dt.date(2500, 12, 31)
+
 _KEYS = {"name", "type", "description", "unit", "decimals", "min", "max", "choices", "aliases", "required", "default"}
+
+
+def places(entry: Mapping[str, Any], where: str) -> int:
+    """The number of ``decimals`` that an entry states, 0 where it states none."""
+    text = str(entry.get("decimals", "0"))
+    if not re.fullmatch(r"[0-9]|1[0-8]", text):
+        raise LawError(f"{where}: decimals {text!r} is not a whole number from 0 to 18")
+    return int(text)
 
 
 def column_from(entry: Mapping[str, Any], where: str) -> Column:
     """A :class:`Column` from its entry in ``policy.yaml`` (all scalars are texts); raises :class:`LawError`."""
-    name = str(entry.get("name", "?"))
+    name = str(entry.get("name") or "")
+    if not name:
+        raise LawError(f"{where}: an input has no name")
     where = f"{where}: input {name}"
-    unknown = set(entry) - _KEYS
-    if unknown:
-        raise LawError(f"{where}: unknown keys {sorted(unknown)}; allowed are {sorted(_KEYS)}")
+    for key in entry:
+        if key not in _KEYS:
+            raise LawError(f"{where}: unknown key {key!r}; {near(key, sorted(_KEYS))}")
     kind = entry.get("type")
     if kind not in ("text", "choice", "integer", "decimal", "date", "boolean"):
         raise LawError(f"{where}: type {kind!r} is not text, choice, integer, decimal, date or boolean")
+    decimals = places(entry, where)
+    if decimals and kind != "decimal":
+        raise LawError(f"{where}: only a decimal has decimals")
+    unit_of(entry, where)
     low, high = entry.get("min"), entry.get("max")
     minimum: Decimal | dt.date | None = None
     maximum: Decimal | dt.date | None = None
     if kind in ("integer", "decimal", "date"):
         if low is None or high is None:
-            raise LawError(f"{where}: a {kind} needs min and max, so that nothing can overflow")
+            raise LawError(f"{where}: {'an' if kind == 'integer' else 'a'} {kind} needs min and max, so that nothing can overflow")
         try:
             if kind == "date":
                 minimum, maximum = dt.date.fromisoformat(low), dt.date.fromisoformat(high)
@@ -214,19 +232,26 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
                 minimum, maximum = Decimal(low), Decimal(high)
         except (ValueError, InvalidOperation):
             raise LawError(f"{where}: min {low!r} or max {high!r} is not a {kind}") from None
+        _check_range(minimum, maximum, decimals, where)
     choices = entry.get("choices") or {}
     aliases = entry.get("aliases") or {}
+    if not isinstance(choices, dict) or not isinstance(aliases, dict):
+        raise LawError(f"{where}: choices and aliases map each word to its meaning")
     if kind == "choice" and not choices:
         raise LawError(f"{where}: a choice needs its choices")
     for alias, target in aliases.items():
         if target not in choices:
-            raise LawError(f"{where}: alias {alias!r} stands for {target!r}, which is not a choice")
-    return Column(
+            raise LawError(f"{where}: alias {alias!r} stands for {target!r}, which is not a choice; {near(target, list(choices))}")
+    meant: dict[str, str] = {}
+    for word, target in [*((choice, choice) for choice in choices), *aliases.items()]:
+        if meant.setdefault(fold(word), target) != target:
+            raise LawError(f"{where}: {word!r} could be {meant[fold(word)]!r} or {target!r}; case, blanks and hyphens don't count")
+    column = Column(
         name=name,
         kind=kind,
         description=str(entry.get("description", "")),
         unit=str(entry.get("unit", "")),
-        decimals=int(entry.get("decimals", 0)),
+        decimals=decimals,
         minimum=minimum,
         maximum=maximum,
         choices=dict(choices),
@@ -234,3 +259,20 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
         required=entry.get("required") in (True, "true"),
         default=entry.get("default"),
     )
+    if column.default is not None:
+        try:
+            column.read(column.default)
+        except Refused as refused:
+            raise LawError(f"{where}: default: {refused.message}") from None
+    return column
+
+
+def _check_range(low: Decimal | dt.date, high: Decimal | dt.date, decimals: int, where: str) -> None:
+    for end in (low, high):
+        if isinstance(end, Decimal):
+            if not end.is_finite() or Fraction(end) * 10**decimals % 1:
+                raise LawError(f"{where}: min or max {end} is not a number with at most {decimals} decimals")
+        elif not FIRST_DAY <= end <= LAST_DAY:
+            raise LawError(f"{where}: min or max {end} is not from {FIRST_DAY} to {LAST_DAY}")
+    if low > high:  # type: ignore[operator]  # both are of one kind
+        raise LawError(f"{where}: min {low} is above max {high}")

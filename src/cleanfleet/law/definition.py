@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .columns import Column, column_from
+from .columns import Column, column_from, places
 from .errors import LawError, UnknownName, near
 from .rules import Variant, rules_of
 from .values import Grade, Overlay, Reference, Value, load_overlay, load_sources, load_values, read_yaml
@@ -122,7 +123,19 @@ def load_definition(folder: Path) -> Definition:
     inputs = tuple(column_from(entry, where) for entry in _entries(raw, "inputs", where))
     _once([column.name for column in inputs], "input", where)
     outcome = raw["outcome"]
+    if not isinstance(outcome, dict) or not outcome.get("rule"):
+        raise LawError(f"{where}: outcome names no rule")
     _only(outcome, {"rule", "answered", "reason", "undetermined", "refused"}, f"{where}: outcome")
+    if not isinstance(outcome.get("answered") or [], list):
+        raise LawError(f"{where}: outcome: answered is not a list")
+    try:
+        ZoneInfo(raw["zone"])
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
+        raise LawError(f"{where}: zone {raw['zone']!r} is not a time zone; write it as Pacific/Auckland") from None
+    answers = [str(entry.get("name")) for entry in _entries(raw, "outputs", where)]
+    _once([column.name for column in inputs] + ["status", "reason", "flags"] + answers, "column", where)
+    for key in ("flags", "checks"):
+        _once([str(entry.get("name")) for entry in _entries(raw, key, where)], key, where)
     sources_file = folder / "values" / "sources.yaml"
     return Definition(
         id=raw["id"],
@@ -142,7 +155,7 @@ def load_definition(folder: Path) -> Definition:
             str(outcome.get("refused") or "refused"),
         ),
         outputs=tuple(
-            Output(e["name"], e.get("rule", e["name"]), e.get("description", ""), int(e.get("decimals", 0)))
+            Output(e["name"], e.get("rule", e["name"]), e.get("description", ""), places(e, f"{where}: output {e['name']}"))
             for e in _entries(raw, "outputs", where)
         ),
         flags=tuple(Flag(e["name"], e.get("rule", e["name"]), e.get("description", "")) for e in _entries(raw, "flags", where)),
@@ -160,6 +173,8 @@ def _entries(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any
         raise LawError(f"{where}: {key} is not a list of entries")
     for entry in entries:
         if key in ("outputs", "flags", "checks"):
+            if not entry.get("name"):
+                raise LawError(f"{where}: an entry of {key} has no name")
             _only(entry, {"name", "rule", "description", "decimals"}, f"{where}: {key} {entry.get('name')}")
     return entries
 

@@ -20,12 +20,12 @@ import pyarrow as pa
 from .blocks import Array
 from .cells import Cell
 from .columns import FALSE as NO
-from .columns import FLOAT_NOISE, TRUE, Column, fold
+from .columns import FIRST_DAY, FLOAT_NOISE, LAST_DAY, TRUE, Column, fold
 from .errors import InputError
 from .values import date_number
 
-_FIRST_DAY = dt.date(1600, 1, 1).toordinal() - dt.date(1970, 1, 1).toordinal()
-_LAST_DAY = dt.date(2500, 12, 31).toordinal() - dt.date(1970, 1, 1).toordinal()
+_FIRST_DAY = FIRST_DAY.toordinal() - dt.date(1970, 1, 1).toordinal()
+_LAST_DAY = LAST_DAY.toordinal() - dt.date(1970, 1, 1).toordinal()
 
 
 @dataclass

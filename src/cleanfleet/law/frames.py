@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,8 @@ from .program import Program
 
 #: Rows that are entered, computed and shown at a time; each stretch is independent of the others.
 STRETCH = 1 << 18
+#: So many different reasons or flags fit into the bits of one integer, beside the word of a reason.
+_BITS = 48
 #: The names of the columns that every answer has.
 ANSWER = ("status", "reason", "flags")
 
@@ -30,6 +32,9 @@ class TableProgram:
         for name in self.also:
             if name not in program.rules:
                 raise InputError(f"{program.definition.id} has no rule {name!r}; {near(name, list(program.rules))}")
+        twice = [name for name in self.names() if self.names().count(name) > 1]
+        if twice:
+            raise InputError(f"{twice[0]} is a column of the answer already")
         p = program
         self.cells: list[Cell] = [p.status_cell, p.reason_cell, *p.check_cells.values()]
         self.cells += [*p.flag_cells.values(), *p.output_cells.values(), *p.shows_cells.values()]
@@ -55,8 +60,10 @@ class TableProgram:
         """
         d = self.program.definition
         doors.check_types(frame.schema, d.inputs, d.id)
+        if refusal is not None and refusal not in frame.columns:
+            raise InputError(f"the table has no column {refusal}; {near(refusal, frame.columns)}")
         wanted = [name for name in (*self.program.inputs, refusal) if name is not None and name in frame.columns]
-        narrow = frame.select(wanted)
+        narrow = frame.select(wanted or frame.columns[:1])  # one column at least, so that the rows stay
         starts = range(0, max(frame.height, 1), STRETCH)
         if len(starts) == 1:
             return self._stretch(narrow, refusal)
@@ -144,36 +151,30 @@ def _column(cell: Cell, values: Array, valid: Array, places: int) -> pl.Series:
     return doors.decimals(values, valid, places) if places else doors.integers(values, valid)
 
 
-def _codes(bits: list[tuple[str, Array]], rows: int) -> tuple[Array, list[str]]:
-    """The bits that occur at all, as one integer a row."""
+def _codes(bits: list[tuple[str, Array]], rows: int) -> tuple[Array, Callable[[int], str]]:
+    """Which bits are set, as one integer a row, and the text for such an integer."""
+    present = [(name, where) for name, where in bits if where.any()]
+    if len(present) > _BITS:
+        sets, codes = np.unique(np.column_stack([where.astype(bool) for _, where in present]), axis=0, return_inverse=True)
+        return codes, lambda code: "; ".join(name for (name, _), here in zip(present, sets[code], strict=True) if here)
     codes = np.zeros(rows, dtype=np.int64)
-    names: list[str] = []
-    for name, where in bits:
-        if where.any():
-            if len(names) == 62:
-                raise InputError("more than 62 different reasons in one stretch of rows; assess it in smaller parts")
-            codes += where.astype(np.int64) << len(names)
-            names.append(name)
-    return codes, names
-
-
-def _told(code: int, names: list[str]) -> str:
-    return "; ".join(name for i, name in enumerate(names) if code >> i & 1)
+    for i, (_, where) in enumerate(present):
+        codes += where.astype(np.int64) << i
+    return codes, lambda code: "; ".join(name for i, (name, _) in enumerate(present) if code >> i & 1)
 
 
 def _texts(bits: list[tuple[str, Array]], rows: int) -> pl.Series:
-    codes, names = _codes(bits, rows)
-    return doors.texts_out(codes, lambda code: _told(code, names))
+    return doors.texts_out(*_codes(bits, rows))
 
 
 def _reasons(word: Array, words: Sequence[str], bits: list[tuple[str, Array]], told: pl.Series | None) -> pl.Series:
-    codes, names = _codes(bits, len(word))
+    codes, told_by = _codes(bits, len(word))
     combined = codes * len(words) + word
     blank = words.index("") if "" in words else -1
 
     def text(code: int) -> str:
         bit, place = divmod(code, len(words))
-        return _told(bit, names) or ("" if place == blank else words[place])
+        return told_by(bit) or ("" if place == blank else words[place])
 
     reasons = doors.texts_out(combined, text)
     if told is None or told.null_count() == len(told):

@@ -250,7 +250,7 @@ def compare(old: Policy, new: Policy, frame: Any, key: str | None = None) -> pl.
 
 def _day(day: dt.date | str) -> dt.date:
     if isinstance(day, dt.date):
-        return day
+        return day.date() if isinstance(day, dt.datetime) else day
     try:
         return dt.date.fromisoformat(day)
     except ValueError:
@@ -291,7 +291,8 @@ def _assessed(policy: Policy, frame: Any, also: tuple[str, ...], refusal: str | 
     if kind == "pyarrow":
         import pyarrow as pa
 
-        given = pl.DataFrame(pl.from_arrow(frame))
+        wanted = [name for name in (*table.program.inputs, refusal) if name is not None and name in frame.column_names]
+        given = pl.DataFrame(pl.from_arrow(frame.select(wanted or frame.column_names[:1])))
         answers = table.assess(given, refusal).with_columns(_plain(table)).to_arrow()
         for name in answers.column_names:
             frame = frame.append_column(name, answers.column(name))
@@ -315,7 +316,8 @@ def _pandas(table: TableProgram, frame: Any, refusal: str | None) -> Any:
 
     wanted = [name for name in (*table.program.inputs, refusal) if name is not None and name in frame.columns]
     try:
-        given = pl.DataFrame(pl.from_arrow(pa.Table.from_pandas(frame[wanted], preserve_index=False)))
+        narrow = frame[wanted] if wanted else pd.DataFrame({"": [None] * len(frame)})  # so that the rows stay
+        given = pl.DataFrame(pl.from_arrow(pa.Table.from_pandas(narrow, preserve_index=False)))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"a column of the table mixes types: {error}") from None
     answers = table.assess(given, refusal).with_columns(_plain(table)).to_arrow()

@@ -12,6 +12,7 @@ import datetime as dt
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -52,6 +53,24 @@ class ValueRef:
     missing_cell: Cell
     mark_cells: Mapping[str, Cell]
 
+    def laid_out(self) -> list[Any]:
+        """Each place that has a value: from which day or in which period, for which keys; runs without a change are joined."""
+        width = math.prod(len(key.words) for key in self.keys)
+        starts: list[int] = [0]
+        if self.value.kind == "standing":
+            starts += self.index.args[0].data
+        elif self.value.kind == "per_period":
+            first, last = self.index.args[0].data
+            starts += range(first, last + 1)
+        rows: list[Any] = []
+        for i, start in enumerate(starts):
+            places = self.records[i * width : (i + 1) * width]
+            here = [None if r is None or r.value is None else self.value.scaled(r.value) for r in places]
+            if self.value.kind == "standing" and rows and rows[-1][1] == here:
+                continue
+            rows.append([start, here])
+        return [self.value.allowed, [key.words for key in self.keys], rows]
+
 
 @dataclass
 class Program:
@@ -83,12 +102,15 @@ class Program:
         return any(overlay.fictitious for overlay in self.overlays)
 
     def digest(self) -> str:
-        """A digest of every value that this program calculates with; equal digests give equal answers."""
-        content = {
-            name: [ref.table, [int(record is None or record.value is None) for record in ref.records]]
-            for name, ref in sorted(self.values.items())
+        """A digest of every value that this program calculates with and of the dated formulas known, by when they apply."""
+        values = {name: [ref.value.decimals, *ref.laid_out()] for name, ref in self.values.items()}
+        formulas = {
+            name: sorted([str(variant.applies_from), str(variant.known_from)] for variant in variants)
+            for name, variants in self.variants.items()
+            if variants[0].applies_from is not None
         }
-        return hashlib.sha256(json.dumps([self.definition.id, content]).encode()).hexdigest()[:16]
+        content = json.dumps([self.definition.id, values, formulas], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def references(self) -> list[Record]:
         """Every record that stands in some place of some value's table."""
@@ -184,7 +206,9 @@ class _Tracer:
             elif name in d.rules:
                 found = self.program.rules[name] = self._rule(name)
             else:
-                known = [c.name for c in d.inputs] + list(d.values) + list(d.rules)
+                if name in {column.name for column in d.inputs}:
+                    raise LawError(f"{d.id}: {wanted_by} needs {name}, a text without a vocabulary; a rule can't use it")
+                known = [*program.inputs, *d.values, *d.rules]
                 raise LawError(f"{d.id}: {wanted_by} needs {name!r}, which is no input, value or rule; {near(name, known)}")
         finally:
             self.open.pop()
@@ -253,8 +277,8 @@ class _Tracer:
             places = [places[period * width + i] for period in own for i in range(width)]
         elif value.kind == "per_period":
             number = self.resolve(value.period, value.name)
-            if number.kind != "number":
-                raise LawError(f"{value.where}: period {value.period} is a {number.kind}, not a number")
+            if number.kind != "number" or number.decimals:
+                raise LawError(f"{value.where}: period {value.period} is not a whole number")
             count = len(places) // width
             parts.append(Cell("span", (number,), high=count - 1, data=table.periods))
         parts += keys
@@ -264,9 +288,10 @@ class _Tracer:
         chosen = self.program.readings.get(value.name)
         if chosen is None:
             return records
-        default = max(records, key=lambda r: (r.overlay, r.known_from)) if records else value.records[0]
-        mark = "" if default.value == chosen else f"reading:{value.name}={chosen}"
-        return [replace(default, value=chosen, mark=mark)] if mark else records
+        if records and all(record.value == chosen for record in records):
+            return records
+        default = records[-1] if records else value.records[0]
+        return [replace(default, keys=(), value=chosen, mark=f"reading:{value.name}={chosen}")]
 
     def _period(self) -> Cell:
         if self.period is None:
@@ -347,7 +372,7 @@ def _input(column: Column) -> Cell:
     fill = low
     if column.default is not None:
         value = column.read(column.default)
-        fill = words.index(value) if kind == "text" else int(value)
+        fill = words.index(value) if kind == "text" else date_number(value) if kind == "date" else int(value)
     found = Cell("input", kind=kind, unit=unit(unit_text), decimals=column.decimals, low=low, high=high, words=words)
     found.data = InputRef(column.name, column, absent, fill)
     return found
@@ -372,8 +397,13 @@ class _Outcome:
             raise LawError(f"{d.id}: the outcome's rule {d.outcome.rule} is a {verdict.kind}, not a text")
         outputs = {output.name: self.rule(output.rule, f"output {output.name}") for output in d.outputs}
         for output in d.outputs:
-            if outputs[output.name].kind == "number" and outputs[output.name].decimals > output.decimals:
-                raise LawError(f"{d.id}: output {output.name} shows {output.decimals} decimals of {output.rule}'s more")
+            shown = outputs[output.name]
+            if shown.kind == "number" and shown.decimals > output.decimals:
+                raise LawError(
+                    f"{d.id}: output {output.name} shows {output.decimals} decimals, but {output.rule} has {shown.decimals}"
+                )
+            if shown.kind == "number" and max(-shown.low, shown.high) * 10 ** (output.decimals - shown.decimals) >= 10**18:
+                raise LawError(f"{d.id}: output {output.name} may have more than 18 digits; the bounds of the inputs are too wide")
         for check in d.checks:
             rule = self.rule(check.rule, f"check {check.name}")
             p.check_cells[check.name] = both(rule, negation(flags.missing(rule)))
@@ -391,7 +421,7 @@ class _Outcome:
         p.status_cell = choose(refused, d.outcome.refused, open_, d.outcome.undetermined, verdict)
         if d.outcome.reason:
             reason = self.rule(d.outcome.reason, "outcome.reason")
-            told = both(negation(refused), negation(open_))
+            told = both(both(negation(refused), negation(open_)), negation(flags.missing(reason)))
             if "none" in reason.words:
                 told = both(told, reason != "none")
             p.reason_cell = choose(told, reason, "")

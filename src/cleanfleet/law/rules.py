@@ -69,6 +69,8 @@ def rules_of(namespace: dict[str, Any]) -> dict[str, tuple[Variant, ...]]:
             continue
         if isinstance(function, type):
             continue
+        if name in dated_rules and all(variant.function is not function for variant in dated_rules[name]):
+            raise LawError(f"rule {name}: stands as a dated formula and once more without dated()")
         found[name] = tuple(dated_rules[name]) if name in dated_rules else (Variant(function),)
     return found
 

@@ -6,7 +6,9 @@ A unit is written as factors separated by blanks, ``/`` before each divisor: ``g
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import LawError
 
@@ -54,6 +56,14 @@ def unit(text: str) -> Unit:
             if factor != "1":
                 powers.append((factor, -1 if index else 1))
     return _unit(powers)
+
+
+def unit_of(entry: Mapping[str, Any], where: str) -> Unit:
+    """The unit that an entry of a policy's files states; a pure number where it states none."""
+    try:
+        return unit(str(entry.get("unit", "1")))
+    except LawError as error:
+        raise LawError(f"{where}: {error}") from None
 
 
 PURE = Unit()

@@ -36,8 +36,9 @@ from typing import Any, Literal
 
 import yaml
 
+from .columns import places
 from .errors import LawError, near
-from .units import Unit, unit
+from .units import Unit, unit_of
 
 ValueKind = Literal["standing", "per_period", "reading"]
 ValueType = Literal["number", "text", "truth", "date"]
@@ -190,7 +191,7 @@ def parse_number(text: str, decimals: int, where: str) -> Decimal:
         raise LawError(f"{where}: value {text!r} is not a number") from None
     if not number.is_finite():
         raise LawError(f"{where}: value {text!r} is not a number")
-    if number.scaleb(decimals) != number.scaleb(decimals).to_integral_value():
+    if Fraction(number) * 10**decimals % 1:
         raise LawError(f"{where}: value {text} has more than {decimals} decimals")
     return number
 
@@ -221,6 +222,9 @@ class Reader:
             raise LawError(f"{where}: has no unit; write '1' for a pure number")
         if (kind == "per_period") != ("period" in entry):
             raise LawError(f"{where}: a per_period value, and only that, names its period")
+        for key in ("keys", "allowed"):
+            if not isinstance(entry.get(key) or [], list):
+                raise LawError(f"{where}: {key} is not a list")
         allowed = tuple(entry.get("allowed") or ())
         if (type_ == "text") != bool(allowed):
             raise LawError(f"{where}: a text value, and only that, lists what is allowed")
@@ -231,9 +235,9 @@ class Reader:
             description=entry["description"],
             kind=kind,
             type=type_,
-            unit=unit(entry.get("unit", "1")),
+            unit=unit_of(entry, where),
             unit_text="" if entry.get("unit", "1") == "1" else entry["unit"],
-            decimals=int(entry.get("decimals", 0)),
+            decimals=places(entry, where),
             keys=tuple(entry.get("keys") or ()),
             period=entry.get("period", ""),
             allowed=allowed,
@@ -246,6 +250,9 @@ class Reader:
     def records(self, value: Value, entries: Any, defaults: Mapping[str, Any], where: str) -> tuple[Record, ...]:
         if not isinstance(entries, list):
             raise LawError(f"{where}: values is not a list")
+        for i, entry in enumerate(entries, 1):
+            if not isinstance(entry, dict):
+                raise LawError(f"{where}, record {i}: is not a mapping")
         found = tuple(self.record(value, {**defaults, **entry}, f"{where}, record {i}") for i, entry in enumerate(entries, 1))
         _no_overlap(found, where)
         return found

@@ -11,7 +11,7 @@ from ..law.columns import Column, fold
 from .date_cells import civil_dates, read_booleans, read_dates
 from .layout import OTHER, Layout
 from .matching import DateParts, Plan
-from .number_cells import NUMBER, Mark, read_numbers
+from .number_cells import NUMBER, PLACES, Mark, read_numbers
 from .source import Block
 
 Refusals = list[tuple[str, pl.Series]]
@@ -61,8 +61,8 @@ class Converter:
         """One column, typed, and the code of each refused cell (None where there is none)."""
         height = len(block.row)
         if column.name in self.plan.constants:
-            constant = self.plan.constants[column.name]
-            return pl.repeat(constant, height, dtype=_EMPTY_TYPE[column.kind], eager=True), None
+            dtype = pl.Decimal(38, max(PLACES, column.decimals)) if column.is_number else _EMPTY_TYPE[column.kind]
+            return pl.repeat(self.plan.constants[column.name], height, dtype=dtype, eager=True), None
         if column.name in self.plan.dates:
             return _from_parts(block, self.plan.dates[column.name], self.raw_column)
         theirs = self.plan.sources[column.name]

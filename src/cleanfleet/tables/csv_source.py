@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
+import pyarrow as pa
+from pyarrow import csv
 
 from ..law.errors import InputError
-from ._arrow import pa, pa_csv
 from .sniff import TextForm, decoded, text_form
 from .source import Block
 
@@ -44,7 +45,7 @@ class CsvSource:
         ragged: list[tuple[int, str]] = []
         state = _State()
 
-        def on_ragged(line: pa_csv.InvalidRow) -> str:
+        def on_ragged(line: csv.InvalidRow) -> str:
             if line.text == _END:
                 state.ended = True
                 return "skip"
@@ -56,15 +57,15 @@ class CsvSource:
             stream = _Utf8(raw, self.form)
             number = 0
             try:
-                reader = pa_csv.open_csv(
+                reader = csv.open_csv(
                     pa.PythonFile(stream, mode="r"),
                     # Arrow numbers ragged lines only when it reads with one thread
-                    read_options=pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=self.block_bytes),
-                    parse_options=pa_csv.ParseOptions(
+                    read_options=csv.ReadOptions(use_threads=False, column_names=names, block_size=self.block_bytes),
+                    parse_options=csv.ParseOptions(
                         delimiter=self.form.separator, newlines_in_values=True, invalid_row_handler=on_ragged
                     ),
-                    convert_options=pa_csv.ConvertOptions(
-                        column_types={name: pa.string() for name in names}, include_columns=wanted, strings_can_be_null=False
+                    convert_options=csv.ConvertOptions(
+                        column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, strings_can_be_null=False
                     ),
                 )
                 for batch in reader:
@@ -148,7 +149,7 @@ class _State:
 
 
 def _empty(names: Sequence[str]) -> pl.DataFrame:
-    return pl.DataFrame(schema={name: pl.String for name in names})
+    return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
 
 
 class _Utf8:

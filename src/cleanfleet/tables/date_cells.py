@@ -16,8 +16,8 @@ _OFFSET = (
 def read_dates(cells: pl.Series, zone: str, date_format: str | None = None) -> tuple[pl.Series, pl.Series | None]:
     """Text cells (stripped, empty ones null) as dates, and the code of each refused cell (None where all are read).
 
-    Read are 2026-03-31; 2026-03-31 with a time, which is local to ``zone``; with a time and an offset from UTC, whose date is
-    that in ``zone``; and ``date_format`` (as for ``strptime``) where given, which then comes first. All else is
+    Read are 2026-03-31; 2026-03-31 with a time, which is local to ``zone``; with a time and an offset from UTC, whose date
+    is that in ``zone``; and ``date_format`` (as for ``strptime``) where given, which then comes first. All else is
     ``not_a_date``.
     """
     name = cells.name

@@ -24,6 +24,8 @@ CELL_REASONS = {
     "cell_error": "holds an error of the spreadsheet",
 }
 
+_UNCERTAIN_MARK = "may have a mark of thousands or of decimals, which is not guessed (a layout can say it)"
+
 _LONGEST = 80
 
 
@@ -68,7 +70,7 @@ def _sentence(
         return f"{field}:{value} stands in {where} already; each may be given once."
     allowed = f"; allowed is {column.allowed}" if column is not None else ""
     if code == "not_a_number" and column is not None and _maybe_thousands(originals.get(theirs or "")):
-        return f"{field}:{value} may have a mark of thousands or of decimals, which is not guessed (a layout can say it){allowed}."
+        return f"{field}:{value} {_UNCERTAIN_MARK}{allowed}."
     said = REFUSALS.get(code) or CELL_REASONS.get(code)
     if said is None:
         return f"{field}:{value} is refused ({code}){allowed}."

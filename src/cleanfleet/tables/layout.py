@@ -132,7 +132,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 def _load(text: str, where: str) -> dict[str, Any]:
     try:
-        content = yaml.load(text, Loader=_Loader)
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - it builds texts, lists and mappings only
     except yaml.YAMLError as error:
         raise InputError(f"{where}: is not readable YAML ({' '.join(str(error).split())})") from None
     if content in (None, ""):

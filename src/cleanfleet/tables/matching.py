@@ -134,7 +134,7 @@ def _fill(path: Path, column: Column, layout: Layout, constants: Mapping[str, st
     if value is None:
         raise InputError(f"the constant for {name} is empty; allowed is {column.allowed}")
     if column.is_number:
-        value = Decimal(value).scaleb(-column.decimals)
+        value = Decimal(f"{value}e-{column.decimals}")  # exact; arithmetic would round to the context's digits
     plan.constants[name] = value
     if name not in constants:
         plan.notes.append(f"{name} is {text} in every row (layout)")

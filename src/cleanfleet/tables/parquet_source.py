@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+from pyarrow import parquet
 
 from ..law.errors import InputError
-from ._arrow import pa, pa_parquet
 from .sniff import check_header
 from .source import Block
 
@@ -21,7 +22,7 @@ class ParquetSource:
         self.batch_rows = batch_rows
         self.notes: list[str] = []
         try:
-            with pa_parquet.ParquetFile(path) as file:
+            with parquet.ParquetFile(path) as file:
                 self.count: int | None = file.metadata.num_rows
                 arrow = file.schema_arrow
         except (pa.ArrowException, OSError) as error:
@@ -40,7 +41,7 @@ class ParquetSource:
         wanted = None if columns is None else [name for name in self.schema if name in set(columns)]
         last = 0
         try:
-            with pa_parquet.ParquetFile(self.path) as file:
+            with parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(min(self.batch_rows, limit or self.batch_rows), columns=wanted):
                     frame = pl.DataFrame(pl.from_arrow(batch))
                     row = pl.int_range(last + 1, last + frame.height + 1, dtype=pl.Int64, eager=True).alias("row")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
+from ..law.errors import InputError
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -55,7 +57,7 @@ class Finder:
 
     def add(self, row: pl.Series, keys: Sequence[pl.Series]) -> bool:
         """Take up some records; False where the limit is passed and nothing may be spilled."""
-        names = [str(place) for place in range(len(self.keys))]
+        names = [f"k{place}" for place in range(len(self.keys))]
         part = pl.DataFrame([row.alias("row"), *(key.alias(name) for name, key in zip(names, keys, strict=True))])
         self.rows += part.height
         if self._disk is None and self.rows > self.limit:
@@ -90,7 +92,7 @@ class _Memory:
         whole = pl.concat(list(parts)) if parts else pl.DataFrame(schema={"row": pl.Int64})
         self._found: dict[str, pl.DataFrame] = {}
         for place, key in enumerate(keys):
-            own = str(place)
+            own = f"k{place}"
             given = whole.select("row", own).filter(pl.col(own).is_not_null())
             again = given.filter(pl.col(own).is_duplicated())
             firsts = again.select("row", pl.col("row").min().over(own).alias("first"))
@@ -107,7 +109,10 @@ class _Disk:
     """Repeats found by DuckDB in a temporary database, which goes when this object does."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        import duckdb
+        try:
+            import duckdb
+        except ImportError:
+            raise InputError("looking for repetitions on disk needs DuckDB: pip install 'cleanfleet[duckdb]'") from None
 
         self._keys = list(keys)
         folder = tempfile.TemporaryDirectory(prefix="cleanfleet-")
@@ -115,6 +120,7 @@ class _Disk:
         self._con.execute("SET memory_limit = ?", [SPILL_MEMORY])
         self._con.execute("SET temp_directory = ?", [folder.name])
         self._con.execute("SET preserve_insertion_order = false")
+        self._con.execute("SET enable_progress_bar = false")
         self._made = False
         weakref.finalize(self, _discard, self._con, folder)
 
@@ -135,17 +141,20 @@ class _Disk:
 
     def finish(self) -> None:
         for place in range(len(self._keys)):
-            # the first of each key is found over all rows; only the repeats are stored, in the order of the rows
+            key = f"k{place}"
+            firsts = f"SELECT {key}, min(row) AS first FROM keys WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1"  # noqa: S608
+            # only the repeats are kept, in the order of the rows
             self._con.execute(
-                f'CREATE TABLE again{place} AS SELECT row, first FROM (SELECT row, min(row) OVER (PARTITION BY "{place}") '
-                f'AS first FROM keys WHERE "{place}" IS NOT NULL) WHERE row > first ORDER BY row'
+                f"CREATE TABLE again{place} AS SELECT row, first FROM keys JOIN ({firsts}) USING ({key}) "  # noqa: S608
+                "WHERE row > first ORDER BY row"
             )
         self._con.execute("DROP TABLE keys")
 
     def between(self, key: str, first: int, last: int) -> pl.DataFrame:
         place = self._keys.index(key)
         found = self._con.sql(
-            f"SELECT row, first FROM again{place} WHERE row BETWEEN ? AND ? ORDER BY row", params=[first, last]
+            f"SELECT row, first FROM again{place} WHERE row BETWEEN ? AND ? ORDER BY row",  # noqa: S608
+            params=[first, last],
         ).to_arrow_table()
         return pl.DataFrame(pl.from_arrow(found)).cast({"row": pl.Int64, "first": pl.Int64})
 

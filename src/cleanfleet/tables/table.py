@@ -66,18 +66,20 @@ class Table:
     ``notes``, what was detected and done; ``original_columns``, the file's own; ``sources``, our columns -> the file's.
     """
 
-    def __init__(self, path: Path, format: str, source: Source, converter: Converter, repeats: Repeats | None) -> None:
+    def __init__(
+        self, path: Path, format: str, source: Source, converter: Converter, columns: Sequence[Column], batch_rows: int
+    ) -> None:
         self.path, self.format = path, format
         self.rows = source.count
         self.notes: list[str] = list(source.notes)
         self.original_columns = list(source.schema)
         self.sources = dict(converter.plan.sources)
-        self._source, self._converter, self._repeats = source, converter, repeats
+        self._source, self._converter = source, converter
+        self._columns, self._batch_rows = columns, batch_rows
+        self._stamp = _stamp(path)
+        self._repeats: Repeats | None = None
         self._unique: list[str] = []
         self._mark_rows = False
-        self._batch_rows = BATCH_ROWS
-        self._columns: Sequence[Column] = ()
-        self._stamp = _stamp(path)
 
     def batches(self) -> Iterator[Batch]:
         """The records, from the first; may be called again. Raises :class:`InputError` where the file can't be read on."""
@@ -163,8 +165,7 @@ def read(
     converter = Converter(
         columns, plan, layout, mark=mark, zone=zone, raw_column=source.raw_column, trusted=kind == "parquet"
     )
-    table = Table(path, kind, source, converter, None)
-    table._columns, table._batch_rows = columns, batch_rows
+    table = Table(path, kind, source, converter, columns, batch_rows)
     table.notes += [*mark_note, *plan.notes]
     _find_repeats(table, layout, unique, check_limit, spill=spill)
     return table

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import polars as pl
+import pyarrow as pa
+from pyarrow import parquet
 
 from ..law.errors import InputError
-from ._arrow import pa, pa_parquet
 
 #: Columns that stand first on the sheet of refused records.
 REFUSED_COLUMNS = ("row", "reason", "message")
@@ -25,8 +26,8 @@ REFUSED_COLUMNS = ("row", "reason", "message")
 class Writer(ABC):
     """A file that is being written; made by :func:`writer`, used as a context manager.
 
-    It is written under another name beside its place and gets its name when :meth:`close` succeeds; where an error leaves the
-    ``with`` block nothing stays. ``path``; ``notes``, what the user should know of the writing.
+    It is written under another name beside its place and gets its own when :meth:`close` succeeds; where an error leaves
+    the ``with`` block nothing stays. ``path``; ``notes``, what the user should know of the writing.
     """
 
     def __init__(self, path: Path, input_columns: Sequence[str]) -> None:
@@ -76,7 +77,7 @@ class Writer(ABC):
                 self._schema = pl.Schema({name: pl.String() for name in self.input_columns})
                 self._append(pl.DataFrame(schema=self._schema))
             self._finish()
-            os.replace(self._temporary, self.path)
+            self._temporary.replace(self.path)
             self._done = True
 
     def discard(self) -> None:
@@ -174,7 +175,7 @@ class ParquetWriter(Writer):
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         try:
             if self._writer is None:
-                self._writer = pa_parquet.ParquetWriter(self._temporary, table.schema, compression="zstd")
+                self._writer = parquet.ParquetWriter(self._temporary, table.schema, compression="zstd")
             self._writer.write_table(table)
         except pa.ArrowNotImplementedError as error:
             raise InputError(f"{self.path}: Parquet can't hold these columns ({error})") from None
@@ -211,8 +212,9 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
 def writer(path: str | os.PathLike[str], *, input_columns: Sequence[str] = ()) -> Writer:
     """A writer for the format that the suffix names: .csv, .xlsx, .parquet, .jsonl, .ndjson or .json (JSON lines).
 
-    ``input_columns``: the input's own columns, for the header of a result without rows and the order of cells on the sheet
-    of refused records. Raises :class:`InputError` for an unknown suffix and for a folder that is missing or can't be written.
+    ``input_columns``: the input's own columns, for the header of a result without rows and the order of cells on the
+    sheet of refused records. Raises :class:`InputError` for an unknown suffix and for a folder that is missing or can't be
+    written.
     """
     from .xlsx_writer import XlsxWriter
 

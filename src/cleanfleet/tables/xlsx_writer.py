@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter
 
 from ..law.errors import InputError
 from .writers import REFUSED_COLUMNS, Writer, flat
@@ -118,7 +117,7 @@ class XlsxWriter(Writer):
         def number(row: int, place: int, value: Any) -> None:
             if isinstance(value, Decimal):
                 binary = float(value)
-                exact = Decimal(repr(binary)) == value
+                exact = Decimal(f"{binary:.16G}") == value  # as xlsxwriter writes it
             else:
                 binary = value
                 exact = abs(value) < _MAX_WHOLE if isinstance(value, int) else math.isfinite(value)
@@ -154,6 +153,6 @@ class XlsxWriter(Writer):
             raise InputError(f"{self.path}: can't be written ({error})") from None
 
     def _abandon(self) -> None:
-        # the workbook's own temporary files are only closed and deleted by closing it
-        with contextlib.suppress(xlsxwriter.exceptions.XlsxWriterException):
+        # the workbook's own temporary files are only deleted by closing it
+        if not self._book.fileclosed:
             self._book.close()

@@ -21,7 +21,13 @@ import polars as pl
 from cleanfleet.law.policy import Policy
 
 CONDITIONS = ("new", "used")
-_KEYS = ["importer", "obligation_year", "vehicle_type", "fleet_condition"]
+_FLEET = ["importer", "obligation_year", "vehicle_type"]
+_KEYS = [*_FLEET, "fleet_condition"]
+Key = tuple[str | None, int | None, str | None]
+
+
+#: Flags of a vehicle that tell of a value; those of a single vehicle's rounding don't bear on a fleet.
+_OF_VALUES, _NOT_OF_FLEETS = ("doubtful:", "overlay:", "reading:"), "per_vehicle_rounding"
 
 
 class Summary:
@@ -30,7 +36,9 @@ class Summary:
     CO2 over the vehicles), ``credit_new_g``, ``credit_used_g``, ``charge_new_g``, ``charge_used_g`` (whole grams),
     ``charge_nzd`` (no GST), ``charge_other_reading_nzd``, ``flags``.
 
-    A fleet with a vehicle that isn't determined, or was refused, is not determined: its money would be wrong.
+    A fleet with a vehicle that isn't determined, or was refused, is not determined: its money would be wrong. A record that
+    could not be read at all, so that nobody knows whose it is, stands against every fleet. ``flags`` are the marks of the
+    values that the fleet's figures used (doubtful, overlay, reading).
     """
 
     name = "fleets"
@@ -40,14 +48,20 @@ class Summary:
         self.needs = tuple(policy.definition.summary["needs"])
         self._sums: list[pl.DataFrame] = []
         self._open: list[pl.DataFrame] = []
+        self._marks: list[pl.DataFrame] = []
 
     def add(self, frame: pl.DataFrame) -> None:
         """Count in the assessed rows of ``frame`` (answer columns, the ``needs``, and ``importer`` where it is known)."""
         if "importer" not in frame.columns:
             frame = frame.with_columns(importer=pl.lit(None, dtype=pl.String))
-        fleet = frame.filter(pl.col("is_fleet").fill_null(False)).with_columns(
-            pl.col("importer", "vehicle_type", "fleet_condition").cast(pl.String), pl.col("status").cast(pl.String)
+        told = pl.col("reason").cast(pl.String).fill_null("")
+        frame = frame.with_columns(
+            pl.col("importer", "vehicle_type", "fleet_condition", "status").cast(pl.String),
+            # Refused for what stands in no cell: the record could not be read, so it may be anybody's.
+            anybody=(pl.col("status").cast(pl.String) == "refused") & told.str.contains(r"(^|; )[^:;]+(;|$)"),
         )
+        unread = pl.col("anybody") | told.str.contains("unknown_value:scheme", literal=True)
+        fleet = frame.filter(pl.col("is_fleet").fill_null(False) | unread)
         determined = fleet.filter(pl.col("status") == "determined")
         self._sums.append(
             determined.group_by(_KEYS).agg(
@@ -58,32 +72,44 @@ class Summary:
             )
         )
         open_ = fleet.filter(pl.col("status").is_in(["not_determined", "refused"]))
-        self._open.append(open_.group_by("importer", "obligation_year", "vehicle_type", "status").agg(pl.len().alias("count")))
+        self._open.append(open_.group_by(*_FLEET, "anybody", "status").agg(pl.len().alias("count")))
+        self._marks.append(determined.select(*_FLEET, pl.col("flags").cast(pl.String)).unique())
 
     def frame(self) -> pl.DataFrame:
         """The fleet table, sorted by importer, year and type."""
-        sums = pl.concat(self._sums).group_by(_KEYS).agg(pl.col("count", "tare", "target", "co2").sum()) if self._sums else None
-        parts: dict[tuple[str | None, int | None, str | None], dict[str, dict[str, int]]] = {}
+        sums = (
+            pl.concat(self._sums).group_by(_KEYS).agg(pl.col("count", "tare", "target", "co2").sum()) if self._sums else None
+        )
+        parts: dict[Key, dict[str, dict[str, int]]] = {}
         for row in sums.iter_rows(named=True) if sums is not None else ():
             key = (row["importer"], row["obligation_year"], row["vehicle_type"])
             parts.setdefault(key, {})[row["fleet_condition"]] = row
-        unanswered: dict[tuple[str | None, int | None, str | None], dict[str, int]] = {}
+        unanswered: dict[Key, dict[str, int]] = {}
+        anybody: dict[str, int] = {}
         for row in pl.concat(self._open).iter_rows(named=True) if self._open else ():
-            here = unanswered.setdefault((row["importer"], row["obligation_year"], row["vehicle_type"]), {})
+            key = (row["importer"], row["obligation_year"], row["vehicle_type"])
+            here = anybody if row["anybody"] else unanswered.setdefault(key, {})
             here[row["status"]] = here.get(row["status"], 0) + row["count"]
-        for importer, year, type_ in unanswered:
-            if type_ is not None and year is not None:
-                parts.setdefault((importer, year, type_), {})
+        for key in unanswered:
+            if None not in key[1:]:
+                parts.setdefault(key, {})
+        marks: dict[Key, set[str]] = {}
+        for importer, year, type_, flags in pl.concat(self._marks).iter_rows() if self._marks else ():
+            found = {
+                flag for flag in (flags or "").split("; ") if flag.startswith(_OF_VALUES) and _NOT_OF_FLEETS not in flag
+            }
+            marks.setdefault((importer, year, type_), set()).update(found)
         rows = [
-            self._fleet(importer, year, type_, parts[importer, year, type_], _against(unanswered, importer, year, type_))
-            for importer, year, type_ in sorted(parts, key=lambda key: tuple(str(part) for part in key))
-            if year is not None and type_ is not None
+            self._fleet(key, parts[key], _against(unanswered, anybody, key), marks.get(key, set()))
+            for key in sorted(parts, key=lambda key: tuple(str(part) for part in key))
         ]
         return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
     def _fleet(
-        self, importer: str | None, year: int, type_: str, parts: Mapping[str, Mapping[str, int]], lacking: str
+        self, key: Key, parts: Mapping[str, Mapping[str, int]], lacking: str, of_vehicles: set[str]
     ) -> dict[str, Any]:
+        importer, year, type_ = key
+        assert year is not None
         counts = {c: parts.get(c, {}).get("count", 0) for c in CONDITIONS}
         number = sum(counts.values())
         total = {what: sum(part[what] for part in parts.values()) for what in ("tare", "target", "co2")}
@@ -116,12 +142,10 @@ class Summary:
             row[f"charge_{c}_g"] = max(-grams[c], 0)
         row["charge_nzd"] = _money(grams, rates)
         row["charge_other_reading_nzd"] = _money(self._grams(other[pool], net, nets, counts), rates)
-        row["flags"] = "; ".join(marks) or None
+        row["flags"] = "; ".join(sorted(of_vehicles.union(marks))) or None
         return row
 
-    def _grams(
-        self, pool: str, net: Fraction, nets: Mapping[str, Fraction], counts: Mapping[str, int]
-    ) -> dict[str, int]:
+    def _grams(self, pool: str, net: Fraction, nets: Mapping[str, Fraction], counts: Mapping[str, int]) -> dict[str, int]:
         """Whole grams for each condition, above zero a credit: cut (or rounded) once, on the magnitude."""
         number = sum(counts.values())
         exact = {c: net * counts[c] / number if pool == "importer" else nets[c] for c in CONDITIONS}
@@ -146,7 +170,7 @@ class Summary:
             if record is not None:
                 marks += [record.mark] if record.mark else []
                 marks += [f"doubtful:{name}"] if record.confidence in doubtful else []
-        return rates, sorted(set(marks))
+        return rates, marks
 
 
 SCHEMA = {
@@ -175,14 +199,10 @@ def _minor(name: str) -> pl.Expr:
     return (pl.col(name).cast(pl.Decimal(38, 4)) * 10000).cast(pl.Int64)
 
 
-def _against(
-    unanswered: Mapping[tuple[str | None, int | None, str | None], Mapping[str, int]],
-    importer: str | None,
-    year: int,
-    type_: str,
-) -> str:
-    """The vehicles without an answer that may belong to a fleet: its own, and those of unknown year or type."""
-    counts: dict[str, int] = {}
+def _against(unanswered: Mapping[Key, Mapping[str, int]], anybody: Mapping[str, int], key: Key) -> str:
+    """The vehicles without an answer that may belong to a fleet: its own, those of unknown year or type, anybody's."""
+    importer, year, type_ = key
+    counts = dict(anybody)
     for (who, when, which), found in unanswered.items():
         if who == importer and when in (year, None) and which in (type_, None):
             for status, count in found.items():

@@ -1,0 +1,292 @@
+"""The doors of the portable path, as Narwhals expressions: columns in as integers, results out as columns.
+
+The same checks as :mod:`.doors`. Nothing here casts a number that might not fit, rounds, or leaves a null behind the door.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from .cells import Cell
+from .columns import FALSE as NO
+from .columns import FLOAT_NOISE, TRUE, Column, fold
+from .errors import InputError
+from .values import date_number
+
+Expr = nw.Expr
+#: Blanks that Python strips, written out so that each engine's regular expressions agree on them.
+_BLANKS = "\\s\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_EMPTY, _UNKNOWN, _FOLD = -1, -2, -3
+_INT64 = (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.UInt8, nw.UInt16, nw.UInt32)
+
+#: Engines to whose columns no exact decimals can be given through Narwhals; their answers have Float64.
+INEXACT = frozenset({"dask", "pandas", "modin", "cudf"})
+
+
+@dataclass
+class Door:
+    """One input column on its way in: helper columns in stages (a stage may use those before it), and what they come to.
+
+    ``refusals`` are (code, where) in the order of :mod:`.doors`; ``value`` and ``absent`` come after the last stage.
+    """
+
+    stages: list[dict[str, Expr]]
+    refusals: list[tuple[str, Expr]]
+    value: Expr
+    absent: Expr
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the doors need to know about a frame: its kind, its columns' types, and how helper columns are called."""
+
+    kind: str
+    schema: Mapping[str, Any]
+    prefix: str
+
+    def exact(self, number: Expr, places: int, largest: int, precision: int = 1) -> Expr:
+        """An integer of ``places`` decimal places, at most ``largest`` in size, as a decimal; never through a double."""
+        if self.kind in INEXACT:
+            return number.cast(nw.Float64) / 10**places
+        digits = max(len(str(largest)), places, 1)
+        whole = nw.Decimal(19 if self.kind == "pyarrow" else digits, 0)
+        unit = nw.lit(Decimal(1).scaleb(-places))
+        return (number.cast(whole) * unit).cast(nw.Decimal(max(precision, digits), places))
+
+
+def integer(value: int) -> Expr:
+    return nw.lit(int(value), nw.Int64)
+
+
+def chain(cases: list[tuple[Expr, Expr]], otherwise: Expr) -> Expr:
+    """The value of the first condition that holds."""
+    result = otherwise
+    for condition, value in reversed(cases):
+        result = nw.when(condition).then(value).otherwise(result)
+    return result
+
+
+# -- in
+
+
+def check_types(schema: Mapping[str, Any], inputs: Sequence[Column], policy: str) -> None:
+    """Refuse a frame whose columns can't be read as what they should be; raises :class:`InputError`."""
+    lacking = [column.name for column in inputs if column.required and column.name not in schema]
+    if lacking:
+        raise InputError(f"{policy} needs the column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}")
+    for column in inputs:
+        name, dtype = column.name, schema.get(column.name)
+        if dtype is None or column.kind == "text":
+            continue
+        text = dtype in (nw.String, nw.Categorical, nw.Enum)
+        fits = {
+            "choice": text or dtype.is_integer(),
+            "integer": dtype.is_numeric(),
+            "decimal": dtype.is_numeric(),
+            "date": dtype in (nw.Date, nw.Datetime, nw.String),
+            "boolean": text or dtype == nw.Boolean,
+        }[column.kind]
+        if not fits:
+            hint = "; texts are read by cleanfleet.tables" if text else ""
+            raise InputError(f"column {name} is {dtype}; it needs {column.allowed}{hint}")
+
+
+def enter(cell: Cell, engine: Engine, zone: str) -> Door:
+    """The way in of one input column that the frame has."""
+    column: Column = cell.data.column
+    given, dtype = nw.col(column.name), engine.schema[column.name]
+    if column.is_number:
+        return _integers(cell, engine) if dtype.is_integer() else _fractions(cell, engine)
+    if column.kind == "date":
+        return _dates(cell, engine, zone)
+    if dtype == nw.Boolean:
+        return Door([], [], given.fill_null(bool(cell.data.fill)), given.is_null())
+    if column.kind == "boolean":
+        spellings = {**dict.fromkeys(TRUE, 1), **dict.fromkeys(NO, 0)}
+        return _words(cell, engine, spellings, list(spellings), "not_a_boolean")
+    spellings = {spelling: cell.words.index(word) for spelling, word in column.folded().items()}
+    return _words(cell, engine, spellings, [*column.choices, *column.aliases], "unknown_value")
+
+
+class _Stages:
+    """Helper columns of one input, made stage by stage."""
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self.all: list[dict[str, Expr]] = []
+        self._name = f"{engine.prefix}{name}_"
+
+    def next(self, **exprs: Expr) -> list[Expr]:
+        """One more stage; yields the columns that it makes."""
+        stage = {self._name + name: expr for name, expr in exprs.items()}
+        self.all.append(stage)
+        return [nw.col(name) for name in stage]
+
+
+def _range(column: Column) -> tuple[int, int, int]:
+    """The least and the greatest integer that the column may come to, and what its unit is multiplied by."""
+    assert isinstance(column.minimum, Decimal)
+    assert isinstance(column.maximum, Decimal)
+    scale = 10**column.decimals
+    return int(column.minimum * scale), int(column.maximum * scale), scale
+
+
+def _integers(cell: Cell, engine: Engine) -> Door:
+    column: Column = cell.data.column
+    given, dtype = nw.col(column.name), engine.schema[column.name]
+    low, high, scale = _range(column)
+    stages = _Stages(column.name, engine)
+    (outside,) = stages.next(outside=((given < -(-low // scale)) | (given > high // scale)).fill_null(False))
+    fitting = given if dtype in _INT64 else nw.when(outside).then(nw.lit(0, dtype)).otherwise(given)
+    number = fitting.cast(nw.Int64) if scale == 1 else fitting.cast(nw.Int64) * scale
+    value = nw.when(outside).then(integer(cell.data.fill)).otherwise(number).fill_null(cell.data.fill)
+    return Door(stages.all, [("out_of_range", outside)], value, given.is_null() | outside)
+
+
+def _fractions(cell: Cell, engine: Engine) -> Door:
+    """Floats and decimals: the integer next to the number, whether the number lies off it, whether it is out of range."""
+    column: Column = cell.data.column
+    given, dtype = nw.col(column.name), engine.schema[column.name]
+    low, high, scale = _range(column)
+    stages = _Stages(column.name, engine)
+    blank = given.is_null() | given.is_nan() if dtype.is_float() else given.is_null()
+    shifted = nw.when(blank).then(nw.lit(float(low))).otherwise(given.cast(nw.Float64) * float(scale))
+    blank, shifted = stages.next(blank=blank, shifted=shifted)
+    inside = (shifted > float(low - 1)) & (shifted < float(high + 1))
+    floor = (nw.when(inside).then(shifted).otherwise(nw.lit(float(low))) + 0.5).floor()
+    (near,) = stages.next(near=floor.cast(nw.Int64))
+    if dtype.is_float():
+        gap, noise = shifted - near.cast(nw.Float64), float(FLOAT_NOISE)
+        uneven = ~((gap < noise) & (gap > -noise))
+        beyond = (shifted < float(low)) | (shifted > float(high))
+    else:
+        uneven, beyond = _off(given, near, dtype.scale, column, engine)
+    (uneven,) = stages.next(uneven=uneven)
+    (outside,) = stages.next(outside=nw.when(uneven).then(beyond).otherwise((near < low) | (near > high)))
+    fill = integer(cell.data.fill)
+    value = nw.when(blank | uneven | outside).then(fill).otherwise(near)
+    many = "not_whole" if column.decimals == 0 else "too_many_decimals"
+    return Door(stages.all, [("out_of_range", outside), (many, uneven & ~outside)], value, blank | uneven | outside)
+
+
+def _off(given: Expr, near: Expr, places: int, column: Column, engine: Engine) -> tuple[Expr, Expr]:
+    """Whether a decimal lies off the integer next to it by more than :data:`FLOAT_NOISE`; whether it is out of range."""
+    low, high, _ = _range(column)
+    largest = max(abs(low), abs(high)) + 1
+    noise = -FLOAT_NOISE.adjusted()
+    if places <= column.decimals + noise:
+        off = given != engine.exact(near, column.decimals, largest)
+    else:
+        finer, kept, largest_finer = near * 10**noise, column.decimals + noise, largest * 10**noise
+        off = given >= engine.exact(finer + 1, kept, largest_finer)
+        off = off | (given <= engine.exact(finer - 1, kept, largest_finer))
+    least, most = (engine.exact(integer(end), column.decimals, largest) for end in (low, high))
+    return off.fill_null(False), ((given < least) | (given > most)).fill_null(False)
+
+
+def _dates(cell: Cell, engine: Engine, zone: str) -> Door:
+    column: Column = cell.data.column
+    given, dtype = nw.col(column.name), engine.schema[column.name]
+    assert isinstance(column.minimum, dt.date)
+    assert isinstance(column.maximum, dt.date)
+    stages = _Stages(column.name, engine)
+    refusals: list[tuple[str, Expr]] = []
+    blank, unread = given.is_null(), None
+    if dtype == nw.String:
+        (text,) = stages.next(text=_stripped(given))
+        blank, iso = stages.next(blank=text.is_null() | (text == ""), iso=text.str.contains(_ISO).fill_null(False))
+        text = nw.when(iso).then(text).otherwise(nw.lit("1970-01-01"))
+        year, month, day = (text.str.slice(*part).cast(nw.Int64) for part in ((0, 4), (5, 2), (8, 2)))
+        (number,) = stages.next(number=year * 10000 + month * 100 + day)
+        (unread,) = stages.next(unread=~blank & ~(iso & _is_day(number)))
+        refusals.append(("not_a_date", unread))
+    else:
+        (number,) = stages.next(number=_day_number(_local(given, dtype, column, engine, zone)))
+    outside = (number < date_number(column.minimum)) | (number > date_number(column.maximum))
+    outside = outside & ~blank if unread is None else outside & ~blank & ~unread
+    (outside,) = stages.next(outside=outside)
+    refusals.append(("out_of_range", outside))
+    absent = blank | outside if unread is None else blank | outside | unread
+    value = nw.when(absent).then(integer(cell.data.fill)).otherwise(number)
+    return Door(stages.all, refusals, value, absent)
+
+
+_ISO = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
+def _local(given: Expr, dtype: Any, column: Column, engine: Engine, zone: str) -> Expr:
+    there = getattr(dtype, "time_zone", None)
+    if dtype == nw.Date or there is None or there == zone:
+        return given
+    if engine.kind not in ("polars", "pyarrow"):
+        raise InputError(f"column {column.name} holds times of the zone {there}; turn them into dates of {zone} first")
+    return given.dt.convert_time_zone(zone)
+
+
+def _day_number(day: Expr) -> Expr:
+    year, month, date = (part.cast(nw.Int64) for part in (day.dt.year(), day.dt.month(), day.dt.day()))
+    return (year * 10000 + month * 100 + date).fill_null(0)
+
+
+def _is_day(number: Expr) -> Expr:
+    """Whether yyyymmdd names a day of the calendar."""
+    year, month, day = number // 10000, number // 100 - number // 10000 * 100, number - number // 100 * 100
+    fourth, century, era = (year - year // every * every == 0 for every in (4, 100, 400))
+    february = nw.when(fourth & (~century | era)).then(integer(29)).otherwise(integer(28))
+    thirty = (month == 4) | (month == 6) | (month == 9) | (month == 11)
+    last = chain([(month == 2, february), (thirty, integer(30))], integer(31))
+    return (month >= 1) & (month <= 12) & (day >= 1) & (day <= last)
+
+
+def _stripped(text: Expr) -> Expr:
+    return text.str.replace_all(f"^[{_BLANKS}]+|[{_BLANKS}]+$", "")
+
+
+def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list[str], code: str) -> Door:
+    """Words as codes. Words written as declared are found at once; only the others are folded (:func:`.columns.fold`)."""
+    column: Column = cell.data.column
+    given = nw.col(column.name)
+    if engine.schema[column.name] != nw.String:
+        given = given.cast(nw.String)
+    stages = _Stages(column.name, engine)
+    at_once = [(given.is_null(), integer(_EMPTY)), *((given == word, integer(spellings[fold(word)])) for word in plain)]
+    (first,) = stages.next(first=chain(at_once, integer(_FOLD)))
+    loose = _stripped(given).str.to_lowercase().str.replace_all(f"[{_BLANKS}_\\-]+", "_")
+    (loose,) = stages.next(loose=nw.when(first == _FOLD).then(loose).otherwise(nw.lit(None, nw.String)))
+    cases = [(loose == "", integer(_EMPTY)), *((loose == word, integer(number)) for word, number in spellings.items())]
+    (number,) = stages.next(code=nw.when(first != _FOLD).then(first).otherwise(chain(cases, integer(_UNKNOWN))))
+    if cell.kind == "truth":
+        value = nw.when(number < 0).then(nw.lit(bool(cell.data.fill))).otherwise(number == 1)
+    else:
+        value = nw.when(number < 0).then(integer(cell.data.fill)).otherwise(number)
+    return Door(stages.all, [(code, number == _UNKNOWN)], value, number < 0)
+
+
+# -- out
+
+
+def texts(parts: list[Expr]) -> Expr:
+    """Texts joined by '; ', nulls left out; where all are null the text is empty."""
+    return nw.concat_str(*parts, separator="; ", ignore_nulls=True)
+
+
+def named(where: list[tuple[str, Expr]]) -> list[Expr]:
+    return [nw.when(truth).then(nw.lit(name)) for name, truth in where]
+
+
+def column_of(cell: Cell, value: Expr, shown: Expr, places: int, engine: Engine) -> Expr:
+    """A rule's integers (for texts: its words) as an answer column, null where not ``shown``."""
+    if cell.kind == "date":
+        real = _is_day(value)
+        day = nw.when(real).then(value).otherwise(integer(19700101)).cast(nw.String).str.to_date("%Y%m%d")
+        return nw.when(shown & real).then(day)
+    if cell.kind == "number":
+        factor = 10 ** max(places - cell.decimals, 0)
+        value = value if factor == 1 else value * factor
+        value = engine.exact(value, places, max(abs(cell.low), abs(cell.high)) * factor, 18) if places else value
+    return nw.when(shown).then(value)
