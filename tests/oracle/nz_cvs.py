@@ -24,7 +24,7 @@ HEAVIEST_LIGHT_VEHICLE_KG = 3500
 
 #: When a number could be known (chosen, see the brief; the exact days are not in the facts).
 TARGETS_2024_KNOWN_FROM = dt.date(2024, 10, 3)
-SLOPE_2026_KNOWN_FROM = dt.date(2026, 4, 23)
+SLOPE_2026_KNOWN_FROM = dt.date(2025, 4, 30)  # to be published by 30 April of the year before
 SLOPE_2027_28_KNOWN_FROM = dt.date(2026, 4, 23)
 RATES_2025_ACT_KNOWN_FROM = dt.date(2025, 11, 30)
 
@@ -300,7 +300,7 @@ def answer(
             out = "before_standard"
         elif excluded_as not in ("none", "disability"):
             out = excluded_as
-        elif excluded_as == "disability" and day >= DISABILITY_EXCLUDED_FROM:
+        elif excluded_as == "disability" and day >= DISABILITY_EXCLUDED_FROM and known >= DISABILITY_EXCLUDED_FROM:
             out = "disability"
         elif klass in _CLASS_OUT:
             out = _CLASS_OUT[klass]
@@ -406,7 +406,7 @@ def answer(
         cents = charge * rates[scheme, condition]
 
     # -- flags
-    if seats is not None:
+    if seats is not None and day is not None:  # how many seats a Type A vehicle may have is dated law
         if klass in ("MA", "MB", "MC") and seats > 9:
             flags.add("class_seats_conflict")
         if klass in ("MD1", "MD2") and seats <= 9:

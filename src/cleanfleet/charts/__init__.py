@@ -242,7 +242,7 @@ def draw_assessment(policy: Policy, frame: pl.DataFrame, path: Path, *, of_rows:
                 "subtitle": f"{policy.title}; {rows.height:,} determined{of}, {below:,} at or below target",
                 "anchor": "start",
             },
-            "description": f"{rows.height} vehicles by tare weight and three-phase WLTP CO2; {below} are at or below their target.",
+            "description": f"{rows.height} vehicles by tare weight and three-phase WLTP CO2; {below} at or below target.",
             "width": 640,
             "height": 400,
             "data": {"values": rows.to_dicts()},

@@ -65,10 +65,11 @@ def remedy(policy: Policy, name: str) -> str:
     """How to supply what is missing."""
     if name in policy.definition.values:
         value = policy.definition.values[name]
+        grade = policy.definition.grades[0].grade
         return (
             f"missing {name}: {value.description}. Not known to us; supply it with --values my.yaml:\n"
             f"  overlay: my-values\n  title: ...\n  values:\n    {name}:\n"
-            f"      - {{{_example(value)}, value: ..., reference: {{title: ...}}, confidence: {policy.definition.grades[0].grade}}}"
+            f"      - {{{_example(value)}, value: ..., reference: {{title: ...}}, confidence: {grade}}}"
         )
     column = policy.definition.column(name)
     return f"missing {name}: {column.description}; give {column.allowed}"

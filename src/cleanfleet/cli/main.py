@@ -1,6 +1,7 @@
 """``cleanfleet``: the commands, their options, and how errors end (exit code 2 with one line, never a traceback).
 
-A scheme's own commands stand in ``commands.yaml`` of its folder (name: help) and are imported from ``commands.py`` when called.
+A scheme's own commands stand in ``commands.yaml`` of its folder (name: help) and are imported from ``commands.py`` when
+called.
 """
 
 from __future__ import annotations

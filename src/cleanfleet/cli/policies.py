@@ -41,8 +41,8 @@ def _described(d: Definition) -> dict[str, Any]:
         "header": d.header,
         "grades": [{"grade": g.grade, "meaning": g.meaning, "doubtful": g.doubtful} for g in d.grades],
         "inputs": [
-            {"name": c.name, "type": c.kind, "unit": c.unit, "allowed": c.allowed, "required": c.required, "default": c.default,
-             "description": c.description}
+            {"name": c.name, "type": c.kind, "unit": c.unit, "allowed": c.allowed, "required": c.required,
+             "default": c.default, "description": c.description}
             for c in d.inputs
         ],
         "outputs": [{"name": o.name, "decimals": o.decimals, "description": o.description} for o in d.outputs],

@@ -193,7 +193,7 @@ def _dates(series: pl.Series, column: Column, entered: Entered, zone: str) -> tu
     if series.dtype == pl.String:
         stripped = series.str.strip_chars()
         stripped = stripped.set(stripped == "", None)
-        spelt = stripped.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+        spelt = stripped.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$") & ~stripped.str.starts_with("0000")
         parsed = stripped.set(~spelt, None).str.to_date("%Y-%m-%d", strict=False)
         refused = (parsed.is_null() & stripped.is_not_null()).to_numpy()
         _refuse(entered, "not_a_date", column, refused)

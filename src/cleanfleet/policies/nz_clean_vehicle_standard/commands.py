@@ -60,8 +60,8 @@ def fit_conversion(
         with_offset=offset,
     )
     if not found.fitted:
-        reasons = [f"{group.co2_cycle} {group.fuel}: {group.reason}" for group in found.groups]
-        raise InputError(f"{file}: no pairs could be fitted ({_counted(found)}){''.join(f'; {one}' for one in reasons)}")
+        why = [f"{group.co2_cycle} {group.fuel}: {group.reason}" for group in found.groups]
+        raise InputError("; ".join([f"{file}: no pairs could be fitted ({_counted(found)})", *why]))
     text = conversion_fit.conversion_overlay(found)
     overlay_file.check(policy, text)
     _finish(text, out, _conversion_json(found) if json_ else None, lambda to: _show_conversion(found, to))
@@ -165,15 +165,12 @@ def target_line_(
     )
     chosen = found.conditions if by_condition else found.types
     if not any(line.slope is not None for line in chosen):
-        reasons = [f"Type {line.vehicle_type}{_blank(line.condition)}: {line.reason}" for line in chosen]
-        raise InputError(f"{file}: no line could be fitted ({_balance(found)}){''.join(f'; {one}' for one in reasons)}")
+        why = [f"Type {line.vehicle_type} {line.condition}".strip() + f": {line.reason}" for line in chosen]
+        why += [f"{reason} {rows:,}" for reason, rows in found.reasons.most_common(8)]
+        raise InputError("; ".join([f"{file}: no line could be fitted ({_balance(found)})", *why]))
     text = target_line.target_overlay(found, chosen)
     overlay_file.check(policy, text, values or [])
     _finish(text, out, _lines_json(found) if json_ else None, lambda to: _show_lines(found, to))
-
-
-def _blank(text: str) -> str:
-    return f" {text}" if text else ""
 
 
 def _balance(found: target_line.TargetLines) -> str:

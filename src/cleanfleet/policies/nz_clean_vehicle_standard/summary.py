@@ -32,8 +32,8 @@ _OF_VALUES, _NOT_OF_FLEETS = ("doubtful:", "overlay:", "reading:"), "per_vehicle
 
 class Summary:
     """Fleet table: ``importer``, ``year``, ``vehicle_type``, ``status``, ``reason``, ``count_new``, ``count_used``,
-    ``mean_tare_kg``, ``target_g_per_km``, ``average_g_per_km`` (means, shown at 0.0001), ``net_g`` (exact sum of target minus
-    CO2 over the vehicles), ``credit_new_g``, ``credit_used_g``, ``charge_new_g``, ``charge_used_g`` (whole grams),
+    ``mean_tare_kg``, ``target_g_per_km``, ``average_g_per_km`` (means, shown at 0.0001), ``net_g`` (exact sum of target
+    minus CO2 over the vehicles), ``credit_new_g``, ``credit_used_g``, ``charge_new_g``, ``charge_used_g`` (whole grams),
     ``charge_nzd`` (no GST), ``charge_other_reading_nzd``, ``flags``.
 
     A fleet with a vehicle that isn't determined, or was refused, is not determined: its money would be wrong. A record that
@@ -173,7 +173,7 @@ class Summary:
         return rates, marks
 
 
-SCHEMA = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "importer": pl.String,
     "year": pl.Int64,
     "vehicle_type": pl.String,

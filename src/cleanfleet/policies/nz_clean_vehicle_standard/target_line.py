@@ -14,6 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from cleanfleet import tables
+from cleanfleet.law.columns import Refused
+from cleanfleet.law.errors import InputError
 from cleanfleet.law.policy import Policy
 from cleanfleet.policies.nz_clean_vehicle_standard import fitting
 from cleanfleet.policies.nz_clean_vehicle_standard.overlay_file import Record, overlay_text
@@ -113,11 +115,15 @@ def fit_target_lines(
         path, columns, layout=layout, constants=constants, zone=policy.definition.zone, unique=policy.definition.unique
     )
     found = TargetLines(path, year, notes=table.notes, overlays=tuple(one.title for one in policy.program.overlays))
-    fallback = on or dt.date(year - 1, 12, 31)
+    fallback = dt.date(year - 1, 12, 31) if on is None else on
+    try:
+        day_column.read(fallback)
+    except Refused as refused:
+        raise InputError(refused.message) from None
     start, _ = policy.value("standard_starts_on", on=fallback)
     names = _behind(policy)
     sums: dict[tuple[str, str], fitting.Sums] = {}
-    undated = early = 0
+    undated = early = repeated = 0
     for batch in table.batches():
         frame = batch.typed.with_columns(batch.refusal.alias(_REFUSAL))
         if day_column.name not in frame.columns:
@@ -131,7 +137,10 @@ def fit_target_lines(
             is_early.fill_null(False).alias("__early"),
         )
         undated, early = undated + int(frame["__undated"].sum()), early + int(frame["__early"].sum())
+        repeated += int(batch.flags.str.contains(tables.table.DUPLICATE_ROW).sum())
         _count(found, frame, policy, names, sums)
+    if repeated:
+        found.notes.append(f"{repeated:,} rows repeat an earlier one in every cell; each counts as a vehicle")
     if undated:
         found.notes.append(f"{undated:,} rows without a date are read as of {fallback}")
     if early:
