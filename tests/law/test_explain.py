@@ -21,6 +21,8 @@ from cleanfleet.law.explain import Explanation, Step
 from cleanfleet.law.policy import Policy
 from cleanfleet.law.records import Record
 
+from . import toy
+
 Value = Fraction | bool | str | dt.date
 
 TOKEN = re.compile(
@@ -391,3 +393,46 @@ def test_as_dict_is_json() -> None:
         assert again["answer"]["status"] == explanation.answer["status"]
         assert set(again["input"]) == {name for name, value in record.items() if value not in (None, "")}
         assert all(isinstance(text, str) or text is None for text in again["answer"].values())
+
+
+#: Formulas in which a forgotten bracket changes the result; with noise 100.25 and limit 90.
+BRACKETS = {
+    "noise - (limit - (noise - limit))": "noise - (limit - (noise - limit))",
+    "noise - limit - (noise - limit)": "noise - limit - (noise - limit)",
+    '(noise - limit) * exactly(2, "1") + noise * (exactly(3, "1") - exactly(5, "1"))': "(noise - limit) x 2 + noise x (3 - 5)",
+    'half_up_div(noise - limit, exactly(2, "1") + exactly(1, "1"), decimals=2)': "half_up((noise - limit) / (2 + 1), 2)",
+    'half_up_div(limit - noise, exactly(2, "1") * exactly(4, "1"), decimals=1)': "half_up((limit - noise) / (2 x 4), 1)",
+    'truncate_div(limit - noise, exactly(3, "1"), decimals=1)': "truncate((limit - noise) / 3, 1)",
+    'floor_div(limit - noise, exactly(3, "1"), decimals=1)': "floor((limit - noise) / 3, 1)",
+    "minimum(noise, limit) - maximum(limit, noise - limit)": "min(noise, limit) - max(limit, noise - limit)",
+    "choose(~((noise < limit) & (noise > 0)), noise, limit)": "noise",
+    "choose(((noise < limit) | (noise > 0)) & ~(limit > noise), limit - noise, limit)": "limit - noise",
+}
+
+
+@pytest.mark.parametrize("body", list(BRACKETS))
+def test_brackets(body: str, scheme: Any) -> None:
+    rules = toy.RULES.replace("return maximum(noise - limit, 0)", f"return {body}")
+    assert rules != toy.RULES
+    found = scheme(rules=rules).explain({"kind": "a", "noise": "100.25", "day": "2025-06-01"})
+    step = found.step("over")
+    assert step.formula == BRACKETS[body]
+    assert step.result is not None
+    assert Reader(step.numbers, {}).read() == Fraction(step.result)
+    names: dict[str, Value | None] = {"noise": Fraction("100.25"), "limit": Fraction(90)}
+    assert Reader(step.formula, names).read() == Fraction(step.result)
+    for condition in step.because:
+        assert Reader(condition, names).read() is True
+    noise, limit = Fraction("100.25"), Fraction(90)
+    assert Fraction(step.result) == {
+        0: noise - (limit - (noise - limit)),
+        1: Fraction(0),
+        2: 2 * (noise - limit) - 2 * noise,
+        3: Fraction("3.42"),  # 3.41666...
+        4: Fraction("-1.3"),  # -1.28125
+        5: Fraction("-3.4"),  # -3.41666...
+        6: Fraction("-3.5"),
+        7: limit - limit,
+        8: noise,
+        9: limit - noise,
+    }[list(BRACKETS).index(body)]

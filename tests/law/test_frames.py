@@ -179,9 +179,7 @@ def test_further_rules_come_as_columns_with_their_own_decimals(scheme: Scheme) -
 
 def test_a_further_rule_is_null_only_where_it_is_missing_itself(scheme: Scheme) -> None:
     frame = pl.DataFrame({"kind": ["c", "a", "a"], "noise": [103.99, None, 103.99], "day": [dt.date(2024, 5, 1)] * 3})
-    assert scheme().assess(frame, also=["over"]).frame["over"].to_list() == [Decimal("3.49") if False else None, None, Decimal("3.49")] or (
-        scheme().assess(frame, also=["over"]).frame["over"].to_list() == [Decimal("3.49"), None, Decimal("3.49")]
-    )
+    assert scheme().assess(frame, also=["over"]).frame["over"].to_list() == [Decimal("3.49"), None, Decimal("3.49")]
 
 
 def test_a_further_rule_of_which_nothing_is_known_is_null_everywhere(scheme: Scheme) -> None:
@@ -312,7 +310,7 @@ def test_pandas_keeps_its_index(scheme: Scheme, index: Any) -> None:
     given = frame.to_pandas().set_index(index)
     before = given.copy(deep=True)
     found = policy.assess(given).frame
-    pd.testing.assert_index_equal(found.index, index)
+    pd.testing.assert_index_equal(found.index, before.index, exact=True)
     pd.testing.assert_frame_equal(found[list(given.columns)], before)
     pd.testing.assert_frame_equal(given, before)
     assert plain(found) == plain(policy.assess(frame).frame)
@@ -363,7 +361,7 @@ def test_pandas_times(scheme: Scheme, kind: str) -> None:
 
 
 def test_pyarrow_tables_of_many_chunks(scheme: Scheme) -> None:
-    policy, frame = scheme(), barges(90)
+    policy, frame = scheme(), barges(90).fill_nan(None)  # NaN equals nothing
     table = pa.concat_tables([frame.slice(start, 30).to_arrow() for start in (0, 30, 60)])
     assert table.column("kind").num_chunks == 3
     found = policy.assess(table).frame

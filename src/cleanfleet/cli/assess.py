@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from cleanfleet import tables
+from cleanfleet.law.columns import Refused
 from cleanfleet.law.errors import InputError
+from cleanfleet.law.policy import Policy
 from cleanfleet.tables.assess_file import Engine, Outcome, assess_file
 
 from .shared import console, date, dump, load, show, table
@@ -73,7 +76,7 @@ def run_assess(
             policy,
             layout=tables.load_layout(preset, mapping, policy.inputs) if preset or mapping else None,
             constants=constants,
-            on=None if on is None else date(on, "--on"),
+            on=None if on is None else _on(policy, on),
             engine=cast(Engine, engine),
             out=out,
             refused=refused,
@@ -93,6 +96,18 @@ def run_assess(
     else:
         _show(outcome, file)
     return 1 if strict and outcome.refused_rows else 0
+
+
+def _on(policy: Policy, text: str) -> dt.date:
+    """The date for rows without one, if the policy's date column takes it."""
+    day = date(text, "--on")
+    column = next((c for c in policy.inputs if c.required and c.kind == "date"), None)
+    try:
+        if column is not None:
+            column.read(text)
+    except Refused as refused:
+        raise InputError(f"--on: {refused.message}") from None
+    return day
 
 
 def _check_places(places: Mapping[str, Path | None]) -> None:

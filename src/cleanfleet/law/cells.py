@@ -423,7 +423,7 @@ def given(a: Cell) -> Cell:
 
 def needs(a: Cell, value: Operand) -> Cell:
     """``value``, but missing where ``a`` is missing: for an answer that can't be given without ``a``."""
-    b = cell(value)
+    a, b = cell(a), cell(value)
     return Cell(
         "needs", (b, a), kind=b.kind, unit=b.unit, decimals=b.decimals, low=b.low, high=b.high, words=b.words
     )  # fmt: skip

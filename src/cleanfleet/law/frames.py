@@ -53,15 +53,19 @@ class TableProgram:
         empty = self.assess(pl.DataFrame({c.name: [] for c in self.program.definition.inputs if c.required}))
         return {name: empty.schema[name] for name in self.names()}
 
+    def check(self, given: pl.Schema, refusal: str | None) -> None:
+        """Raises :class:`InputError` where a table of these columns can't be used."""
+        d = self.program.definition
+        doors.check_types(given, d.inputs, d.id)
+        if refusal is not None and refusal not in given:
+            raise InputError(f"the table has no column {refusal}; {near(refusal, list(given))}")
+
     def assess(self, frame: pl.DataFrame, refusal: str | None = None, threads: int = 2) -> pl.DataFrame:
         """The answer columns for ``frame``, row for row.
 
         ``refusal`` names a text column with reasons that a reader of files already has against a row.
         """
-        d = self.program.definition
-        doors.check_types(frame.schema, d.inputs, d.id)
-        if refusal is not None and refusal not in frame.columns:
-            raise InputError(f"the table has no column {refusal}; {near(refusal, frame.columns)}")
+        self.check(frame.schema, refusal)
         wanted = [name for name in (*self.program.inputs, refusal) if name is not None and name in frame.columns]
         narrow = frame.select(wanted or frame.columns[:1])  # one column at least, so that the rows stay
         starts = range(0, max(frame.height, 1), STRETCH)

@@ -280,7 +280,9 @@ def _assessed(policy: Policy, frame: Any, also: tuple[str, ...], refusal: str | 
     if isinstance(frame, pl.DataFrame):
         return frame.hstack(table.assess(frame, refusal))
     if isinstance(frame, pl.LazyFrame):
-        schema = {**frame.collect_schema(), **table.schema()}
+        given = frame.collect_schema()
+        table.check(given, refusal)
+        schema = {**given, **table.schema()}
 
         def answer(part: pl.DataFrame) -> pl.DataFrame:
             return part.hstack(table.assess(part, refusal, threads=1))

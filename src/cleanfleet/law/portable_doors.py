@@ -256,9 +256,15 @@ def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list
     stages = _Stages(column.name, engine)
     at_once = [(given.is_null(), integer(_EMPTY)), *((given == word, integer(spellings[fold(word)])) for word in plain)]
     (first,) = stages.next(first=chain(at_once, integer(_FOLD)))
-    loose = _stripped(given).str.to_lowercase().str.replace_all(f"[{_BLANKS}_\\-]+", "_")
-    (loose,) = stages.next(loose=nw.when(first == _FOLD).then(loose).otherwise(nw.lit(None, nw.String)))
-    cases = [(loose == "", integer(_EMPTY)), *((loose == word, integer(number)) for word, number in spellings.items())]
+    nothing = nw.lit(None, nw.String)
+    lower = given.str.strip_chars(" \t\r\n").str.to_lowercase()
+    lower = lower.str.replace_all(" ", "_", literal=True).str.replace_all("-", "_", literal=True)
+    (lower,) = stages.next(lower=nw.when(first == _FOLD).then(lower).otherwise(nothing))
+    folded = _stripped(given).str.to_lowercase().str.replace_all(f"[{_BLANKS}_\\-]+", "_")
+    # A chain, not is_in(): of that DuckDB makes a join, which is slower and needn't keep the order of the rows.
+    folded = chain([(lower == word, lower) for word in ("", *spellings)], folded)
+    (folded,) = stages.next(folded=nw.when(first == _FOLD).then(folded).otherwise(nothing))
+    cases = [(folded == "", integer(_EMPTY)), *((folded == word, integer(number)) for word, number in spellings.items())]
     (number,) = stages.next(code=nw.when(first != _FOLD).then(first).otherwise(chain(cases, integer(_UNKNOWN))))
     if cell.kind == "truth":
         value = nw.when(number < 0).then(nw.lit(bool(cell.data.fill))).otherwise(number == 1)

@@ -119,15 +119,17 @@ def fit_group(co2_cycle: str, fuel: str, pairs: Sequence[Pair], *, with_offset: 
         why_not = f"the factor would be {shown}; it must be above 0"
         return dataclasses.replace(bare, code="factor_not_positive", reason=why_not)
     shift = fitting.half_up(offset / 10**GRAMS, OFFSET_PLACES)
-    left = [pair.official - Fraction(shown) * pair.co2 - Fraction(shift) * 10**GRAMS for pair in pairs]
-    square = sum((one**2 for one in left), Fraction(0)) / len(pairs)
+    # Residuals as whole numbers of units of 10^-10 g/km: of the factor's 6 places and the grams' 4.
+    step, unit = int(shown.scaleb(FACTOR_PLACES)), 10**FACTOR_PLACES
+    level = int(shift.scaleb(GRAMS)) * unit
+    left = [pair.official * unit - step * pair.co2 - level for pair in pairs]
     worst = max(range(len(pairs)), key=lambda place: abs(left[place]))
     return dataclasses.replace(
         bare,
         factor=shown,
         offset=shift,
-        rms=fitting.root_half_up(square / 100**GRAMS, GRAMS),
-        largest=fitting.half_up(abs(left[worst]) / 10**GRAMS, GRAMS),
+        rms=fitting.root_half_up(Fraction(sum(one * one for one in left), len(pairs) * (unit * 10**GRAMS) ** 2), GRAMS),
+        largest=fitting.half_up(Fraction(abs(left[worst]), unit * 10**GRAMS), GRAMS),
         largest_row=pairs[worst].row,
     )
 

@@ -105,7 +105,7 @@ def fit_target_lines(
     The file has the columns of an assessment. Those vehicles count that the policy finds inside its scope and whose type,
     condition, tare weight and three-phase CO2 are told; the others are counted by reason. Which years' entries are in the
     file is the user's business: no row is left out for its date. A row without a date is read as of ``on`` (default: the
-    last day before ``year``), one from before the standard began as of its first day, so that its scope can be told.
+    last day before ``year``), a date before the standard began as its first day, so that the scope can be told.
 
     Raises :class:`InputError` for a file that can't be used.
     """
@@ -121,6 +121,7 @@ def fit_target_lines(
     except Refused as refused:
         raise InputError(refused.message) from None
     start, _ = policy.value("standard_starts_on", on=fallback)
+    fallback = max(fallback, start)
     names = _behind(policy)
     sums: dict[tuple[str, str], fitting.Sums] = {}
     undated = early = repeated = 0

@@ -1,0 +1,1 @@
+"""The same job by other means, to be measured against."""
