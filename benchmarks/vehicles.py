@@ -121,7 +121,15 @@ def chunk(catalogue: Catalogue, seed: int, number: int, rows: int) -> pa.Table:
 
     # excluded: by class, by mass, by a declared ground
     drawn = rng.random(rows)
-    for share, word in [(0.004, "LC"), (0.007, "LA"), (0.012, "TB"), (0.016, "NB"), (0.018, "NC"), (0.019, "ME"), (0.021, "MD2")]:
+    for share, word in [
+        (0.004, "LC"),
+        (0.007, "LA"),
+        (0.012, "TB"),
+        (0.016, "NB"),
+        (0.018, "NC"),
+        (0.019, "ME"),
+        (0.021, "MD2"),
+    ]:
         new = CLASSES.index(word)
         vehicle_class = np.where((drawn < share) & (vehicle_class < 6), new, vehicle_class)
     heavy = some(0.008) & (vehicle_class == CLASSES.index("NA"))
@@ -140,7 +148,9 @@ def chunk(catalogue: Catalogue, seed: int, number: int, rows: int) -> pa.Table:
     vehicle_class = np.where(some(0.002), CLASSES.index("XX"), vehicle_class)
     cycle = np.where(some(0.003), 5, cycle)
 
-    days = rng.integers(0, (dt.date(2029, 1, 1) - dt.date(2026, 1, 1)).days, rows) + dt.date(2026, 1, 1).toordinal() - 719_163
+    days = (
+        rng.integers(0, (dt.date(2029, 1, 1) - dt.date(2026, 1, 1)).days, rows) + dt.date(2026, 1, 1).toordinal() - 719_163
+    )
     importer = (rng.random(rows) ** 2 * IMPORTERS).astype(np.int32)
     columns = [
         _vins(rng, number * CHUNK, rows, model),

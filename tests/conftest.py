@@ -1,4 +1,4 @@
-"""What all tests share: ``from oracle.generate import vehicles`` works, and under ``CI=true`` nothing is skipped silently."""
+"""What all tests share: ``from oracle.generate import vehicles`` works, and with ``CI=true`` a skip is a failure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
-    """With CI=true a skipped test is a failed one, with its reason; an expected failure stays one."""
-    outcome = yield
-    report = outcome.get_result()
+def _no_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """With CI=true what is skipped has failed, with its reason; an expected failure stays one."""
     if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
         where = report.longrepr
         reason = where[2] if isinstance(where, tuple) else str(where)
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, and CI=true allows no skip: {reason}"
+        report.longrepr = f"{report.nodeid} was skipped, and CI=true allows no skip: {reason}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, None]:
+    outcome = yield
+    _no_skip(outcome.get_result())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, None]:
+    outcome = yield
+    _no_skip(outcome.get_result())

@@ -96,6 +96,6 @@ def test_block_borders_do_not_show(monkeypatch: pytest.MonkeyPatch, scheme: Sche
 def test_the_table_cache_does_not_mix_up_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "_tables", {})
     for number in range(5000):
-        data = tuple([number, number + 1])
+        data = (number, number + 1)
         assert blocks._table(data, "number").tolist() == [number, number + 1]
     assert len(blocks._tables) <= 4097

@@ -226,9 +226,7 @@ DIVIDE = {"truncate": cells.truncate_div, "floor": cells.floor_div, "half_up": c
 def test_the_three_divisions_are_exact_around_zero_and_at_halves(how: str, divisor: int, decimals: int) -> None:
     dividend = number("n", "1", low=-5, high=5, decimals=1)
     rows = [{"n": Decimal(tenths) / 10} for tenths in range(-50, 51)]
-    expected = [
-        Fraction(ROUND[how](Fraction(row["n"]) / divisor * 10**decimals), 10**decimals) for row in rows
-    ]
+    expected = [Fraction(ROUND[how](Fraction(row["n"]) / divisor * 10**decimals), 10**decimals) for row in rows]
     assert evaluate_both(DIVIDE[how](dividend, divisor, decimals), rows, [dividend]) == expected
 
 
@@ -325,7 +323,8 @@ def built(expression: Expression) -> Any:
     if not any(isinstance(one, Cell) for one in made):  # two literals would be Python's own sum
         made[0] = cells.cell(made[0])
     symbols = {
-        **COMPARE, "add": operator.add, "sub": operator.sub, "mul": operator.mul, "both": operator.and_, "either": operator.or_,
+        **COMPARE, "add": operator.add, "sub": operator.sub, "mul": operator.mul, "both": operator.and_,
+        "either": operator.or_,
         "no": operator.invert, "minimum": cells.minimum, "maximum": cells.maximum, "choose": cells.choose,
     }  # fmt: skip
     return symbols[op](*made)

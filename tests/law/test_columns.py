@@ -48,10 +48,13 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
         {**CHOICE, "aliases": {"South West": "north"}},
         "'South West' could be 'south-west' or 'north'; case, blanks and hyphens don't count",
     ),
-    "two choices that differ in case": ({"name": "c", "type": "choice", "choices": {"a": "", "A": ""}}, "'A' could be 'a' or 'A'"),
+    "two choices that differ in case": (
+        {"name": "c", "type": "choice", "choices": {"a": "", "A": ""}},
+        "'A' could be 'a' or 'A'",
+    ),
     "a default outside": ({**NUMBER, "default": "101"}, "default: n: '101' is outside the allowed range"),
     "a default that is no choice": ({**CHOICE, "default": "up"}, "default: c: 'up' is not one of the allowed values"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("why", ENTRIES)

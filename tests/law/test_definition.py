@@ -41,7 +41,10 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an output without a name": ({"outputs": [{"rule": "over"}]}, "an entry of outputs has no name"),
     "a flag without a name": ({"flags": [{"rule": "is_heavy"}]}, "an entry of flags has no name"),
-    "an output with odd decimals": ({"outputs": [{"name": "over", "decimals": "2.5"}]}, "output over: decimals '2.5' is not a whole"),
+    "an output with odd decimals": (
+        {"outputs": [{"name": "over", "decimals": "2.5"}]},
+        "output over: decimals '2.5' is not a whole",
+    ),
     "outputs as a mapping": ({"outputs": {"over": "2"}}, "outputs is not a list of entries"),
     "inputs as words": ({"inputs": ["kind"]}, "inputs is not a list of entries"),
     "an input twice": ({"inputs": [*POLICY["inputs"], POLICY["inputs"][1]]}, "input kind stands twice"),
@@ -49,8 +52,11 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     "an output named as an input": ({"outputs": [{"name": "kind", "rule": "over"}]}, "column kind stands twice"),
     "an output named status": ({"outputs": [{"name": "status", "rule": "over"}]}, "column status stands twice"),
     "a flag twice": ({"flags": [{"name": "is_heavy"}, {"name": "is_heavy"}]}, "flags is_heavy stands twice"),
-    "an unknown zone": ({"zone": "Pacific/Aukland"}, r"zone 'Pacific/Aukland' is not a time zone; write it as Pacific/Auckland"),
-}  # fmt: skip
+    "an unknown zone": (
+        {"zone": "Pacific/Aukland"},
+        r"zone 'Pacific/Aukland' is not a time zone; write it as Pacific/Auckland",
+    ),
+}
 
 
 @pytest.mark.parametrize("why", ENTRIES)

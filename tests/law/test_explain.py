@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import cache
 from math import floor
@@ -29,7 +29,7 @@ TOKEN = re.compile(
     r"\s*(?:(?P<date>\d{4}-\d{2}-\d{2})|(?P<number>\d+(?:\.\d+)?)|(?P<word>'[^']*')|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<sign>==|!=|<=|>=|[-+/(),<>]))"
 )
-COMPARE = {
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
     "<": lambda a, b: a < b,
@@ -44,13 +44,13 @@ def truncated(number: Fraction) -> Fraction:
 
 
 def half_up(number: Fraction, places: Fraction = Fraction(0)) -> Fraction:
-    unit = Fraction(1, 10**places)
-    return floor(number / unit + Fraction(1, 2)) * unit
+    unit = Fraction(1, 10 ** int(places))
+    return Fraction(floor(number / unit + Fraction(1, 2))) * unit
 
 
 FUNCTIONS: dict[str, Any] = {
-    "truncate": lambda number, places=Fraction(0): truncated(number * 10**places) / 10**places,
-    "floor": lambda number, places=Fraction(0): Fraction(floor(number * 10**places)) / 10**places,
+    "truncate": lambda number, places=Fraction(0): truncated(number * 10 ** int(places)) / 10 ** int(places),
+    "floor": lambda number, places=Fraction(0): Fraction(floor(number * 10 ** int(places)), 10 ** int(places)),
     "half_up": half_up,
     "min": min,
     "max": max,
@@ -108,25 +108,30 @@ class Reader:
         return self.compared()
 
     def compared(self) -> Value:
-        left: Any = self.sum()
+        left = self.sum()
         sign = self.next(*COMPARE)
-        return COMPARE[sign](left, self.sum()) if sign else left
+        return bool(COMPARE[sign](left, self.sum())) if sign else left
 
     def sum(self) -> Value:
-        found: Any = self.product()
+        found = self.product()
         while sign := self.next("+", "-"):
-            other: Any = self.product()
+            other = self.product()
+            assert isinstance(other, Fraction)
             if self.next("years"):
                 assert sign == "+"
+                assert isinstance(found, dt.date)
                 found = dt.date(found.year + int(other), found.month, found.day)
             else:
+                assert isinstance(found, Fraction)
                 found = found + other if sign == "+" else found - other
         return found
 
     def product(self) -> Value:
-        found: Any = self.atom()
+        found = self.atom()
         while sign := self.next("x", "/"):
-            other: Any = self.atom()
+            other = self.atom()
+            assert isinstance(found, Fraction)
+            assert isinstance(other, Fraction)
             found = found * other if sign == "x" else found / other
         return found
 
@@ -335,7 +340,9 @@ def test_a_record_of_each_kind_in_words() -> None:
     )
     assert str(found.step("charge")) == "charge = charge_grams x charge_rate = 37 x 6 = 222 NZD"
     assert "because per_vehicle_rounding == 'truncate'" in str(found)
-    assert found.flags == (("doubtful:per_vehicle_rounding", "per_vehicle_rounding is inferred or comes from a single weak source"),)
+    assert found.flags == (
+        ("doubtful:per_vehicle_rounding", "per_vehicle_rounding is inferred or comes from a single weak source"),
+    )
     with pytest.raises(KeyError):
         found.step("co2_of_phases")
     refused = law().explain({**CAR, "tare_kg": "heavy"})
@@ -399,7 +406,9 @@ def test_as_dict_is_json() -> None:
 BRACKETS = {
     "noise - (limit - (noise - limit))": "noise - (limit - (noise - limit))",
     "noise - limit - (noise - limit)": "noise - limit - (noise - limit)",
-    '(noise - limit) * exactly(2, "1") + noise * (exactly(3, "1") - exactly(5, "1"))': "(noise - limit) x 2 + noise x (3 - 5)",
+    '(noise - limit) * exactly(2, "1") + noise * (exactly(3, "1") - exactly(5, "1"))': (
+        "(noise - limit) x 2 + noise x (3 - 5)"
+    ),
     'half_up_div(noise - limit, exactly(2, "1") + exactly(1, "1"), decimals=2)': "half_up((noise - limit) / (2 + 1), 2)",
     'half_up_div(limit - noise, exactly(2, "1") * exactly(4, "1"), decimals=1)': "half_up((limit - noise) / (2 x 4), 1)",
     'truncate_div(limit - noise, exactly(3, "1"), decimals=1)': "truncate((limit - noise) / 3, 1)",
@@ -424,15 +433,18 @@ def test_brackets(body: str, scheme: Any) -> None:
     for condition in step.because:
         assert Reader(condition, names).read() is True
     noise, limit = Fraction("100.25"), Fraction(90)
-    assert Fraction(step.result) == {
-        0: noise - (limit - (noise - limit)),
-        1: Fraction(0),
-        2: 2 * (noise - limit) - 2 * noise,
-        3: Fraction("3.42"),  # 3.41666...
-        4: Fraction("-1.3"),  # -1.28125
-        5: Fraction("-3.4"),  # -3.41666...
-        6: Fraction("-3.5"),
-        7: limit - limit,
-        8: noise,
-        9: limit - noise,
-    }[list(BRACKETS).index(body)]
+    assert (
+        Fraction(step.result)
+        == {
+            0: noise - (limit - (noise - limit)),
+            1: Fraction(0),
+            2: 2 * (noise - limit) - 2 * noise,
+            3: Fraction("3.42"),  # 3.41666...
+            4: Fraction("-1.3"),  # -1.28125
+            5: Fraction("-3.4"),  # -3.41666...
+            6: Fraction("-3.5"),
+            7: limit - limit,
+            8: noise,
+            9: limit - noise,
+        }[list(BRACKETS).index(body)]
+    )

@@ -21,9 +21,9 @@ def answer(policy: Policy, **changes: Any) -> dict[str, Any]:
     barge = {**BARGE, **changes}
     one = policy.one(barge)
     typed = {name: None if cell is None else str(cell) for name, cell in barge.items()}
-    frame = pl.DataFrame({name: [cell] for name, cell in typed.items()}, schema=dict.fromkeys(typed, pl.String)).with_columns(
-        pl.col("noise").cast(pl.Decimal(18, 6)), pl.col("mass_kg").cast(pl.Int64)
-    )
+    frame = pl.DataFrame(
+        {name: [cell] for name, cell in typed.items()}, schema=dict.fromkeys(typed, pl.String)
+    ).with_columns(pl.col("noise").cast(pl.Decimal(18, 6)), pl.col("mass_kg").cast(pl.Int64))
     row = policy.assess(frame).frame.select(policy.table().names()).row(0, named=True)
     assert row == one
     return one
@@ -101,14 +101,22 @@ def test_an_input_with_a_default_is_never_missed(scheme: Scheme) -> None:
 
 
 def test_needs_makes_a_known_value_missing(scheme: Scheme) -> None:
-    policy = scheme(more_rules="\n\ndef levy(mass_kg, rate):\n    return needs(mass_kg, rate)\n", policy={"outputs": [{"name": "levy", "decimals": "2"}]})
+    policy = scheme(
+        more_rules="\n\ndef levy(mass_kg, rate):\n    return needs(mass_kg, rate)\n",
+        policy={"outputs": [{"name": "levy", "decimals": "2"}]},
+    )
     assert told(policy, mass_kg=None) == ("not_determined", {"missing:mass_kg"})
     assert answer(policy, noise=None)["levy"] is not None
 
 
 def test_what_is_known_is_shown_beside_what_is_missing(scheme: Scheme) -> None:
     found = answer(scheme(values=value("rate", dated(None, **START))))
-    assert (found["status"], found["charge_eur"], str(found["over_g"]), found["band"]) == ("not_determined", None, "3.49", "loud")
+    assert (found["status"], found["charge_eur"], str(found["over_g"]), found["band"]) == (
+        "not_determined",
+        None,
+        "3.49",
+        "loud",
+    )
 
 
 def test_an_unknown_verdict_names_what_it_lacks_and_no_output(scheme: Scheme) -> None:
@@ -172,9 +180,9 @@ def test_a_doubtful_value_marks_only_the_rows_that_used_it(scheme: Scheme) -> No
 
 
 def test_marks_follow_the_branch(scheme: Scheme) -> None:
-    rules = RULES.replace(
-        "def charge(whole_over, rate):", "def charge(whole_over, rate, port, old_rate):"
-    ).replace("return whole_over * rate", 'return whole_over * choose(port == "south", old_rate, rate)')
+    rules = RULES.replace("def charge(whole_over, rate):", "def charge(whole_over, rate, port, old_rate):").replace(
+        "return whole_over * rate", 'return whole_over * choose(port == "south", old_rate, rate)'
+    )
     old = {"old_rate": {**value("rate", dated("1", **START, confidence="L"))["rate"], "description": "old"}}
     policy = scheme(rules=rules, values=old)
     assert answer(policy, port="north")["flags"] is None

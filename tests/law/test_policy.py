@@ -120,7 +120,10 @@ def test_the_graph_names_what_each_rule_takes(scheme: Scheme) -> None:
 
 def test_the_graph_joins_the_formulas_known(scheme: Scheme) -> None:
     rules = RULES.replace("\n\ndef over(", '\n\n@dated("2024-01-01", known_from="2023-01-01", reference="s 1")\ndef over(')
-    later = '\n\n@dated("2025-01-01", known_from="2024-05-05", reference="s 2")\ndef over(noise, mass_kg, heavy_from_kg):\n    return noise\n'
+    later = (
+        '\n\n@dated("2025-01-01", known_from="2024-05-05", reference="s 2")\n'
+        "def over(noise, mass_kg, heavy_from_kg):\n    return noise\n"
+    )
     policy = scheme(rules=rules, more_rules=later)
     assert policy.graph()["over"] == ("noise", "limit", "mass_kg", "heavy_from_kg")
     assert policy.at(known="2024-05-04").graph()["over"] == ("noise", "limit")
@@ -131,14 +134,20 @@ def test_the_graph_joins_the_formulas_known(scheme: Scheme) -> None:
 
 def test_missing_counts_each_name(scheme: Scheme) -> None:
     assessment = scheme().assess(FLEET)
-    assert assessment.frame["reason"].to_list() == [None, None, "small_craft", "missing:noise; missing:limit", "missing:kind"]
+    assert assessment.frame["reason"].to_list() == [
+        None,
+        None,
+        "small_craft",
+        "missing:noise; missing:limit",
+        "missing:kind",
+    ]
     assert assessment.missing() == {"noise": 1, "limit": 1, "kind": 1}
 
 
 def test_missing_is_sorted_by_number_and_empty_where_nothing_is_missing(scheme: Scheme) -> None:
     policy = scheme()
     more = pl.concat([FLEET, FLEET.filter(pl.col("row") == 5)])
-    assert list(policy.assess(more).missing().items())[0] == ("kind", 2)
+    assert next(iter(policy.assess(more).missing().items())) == ("kind", 2)
     assert policy.assess(FLEET.head(3)).missing() == {}
     assert policy.assess(FLEET.clear()).missing() == {}
 
@@ -153,11 +162,22 @@ def test_missing_counts_in_every_kind_of_table(scheme: Scheme, kind: str) -> Non
 
 
 def test_compare_sets_two_answers_side_by_side(scheme: Scheme) -> None:
-    old = scheme(values=value("limit", dated("100.5", year="2024"), dated("90", year="2025"), dated("99.9", year="2024", known_from="2025-06-06")))
+    old = scheme(
+        values=value(
+            "limit",
+            dated("100.5", year="2024"),
+            dated("90", year="2025"),
+            dated("99.9", year="2024", known_from="2025-06-06"),
+        )
+    )
     found = compare(old.at(known="2025-06-05"), old, FLEET)
     assert found["changed"].to_list() == [True, False, False, False, False]
     first = found.row(0, named=True)
-    assert (first["over_g_old"], first["over_g_new"], first["over_g_change"]) == (Decimal("3.49"), Decimal("4.09"), Decimal("0.60"))
+    assert (first["over_g_old"], first["over_g_new"], first["over_g_change"]) == (
+        Decimal("3.49"),
+        Decimal("4.09"),
+        Decimal("0.60"),
+    )
     assert first["charge_eur_change"] == Decimal("5.25")
     assert found.select(FLEET.columns).equals(FLEET)
     answers = ["status", "reason", "flags", "over_g", "charge_eur", "band"]

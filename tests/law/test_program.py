@@ -87,8 +87,10 @@ def test_a_name_means_one_thing(scheme: Scheme, more: str, files: str | None, me
 
 
 def test_a_circle_is_told_in_order(scheme: Scheme) -> None:
-    circle = "\n\ndef one(two):\n    return two\n\n\ndef two(three):\n    return three\n\n\ndef three(one):\n    return one\n"
-    with pytest.raises(LawError, match="toy-barges: one needs two needs three needs one: a circle"):
+    circle = (
+        "\n\ndef one(two):\n    return two\n\n\ndef two(three):\n    return three\n\n\ndef three(one):\n    return one\n"
+    )
+    with pytest.raises(LawError, match=r"toy-barges: one needs two needs three needs one: a circle"):
         scheme(more_rules=circle)
 
 
@@ -115,22 +117,34 @@ def test_a_period_is_a_whole_number(scheme: Scheme, period: str) -> None:
 
 
 def test_standing_values_need_the_policys_date(scheme: Scheme) -> None:
-    with pytest.raises(LawError, match="has standing values, but policy.yaml names no date"):
+    with pytest.raises(LawError, match=r"has standing values, but policy.yaml names no date"):
         scheme(policy={"date": ...})
     with pytest.raises(LawError, match="mass_kg is a number, not a date"):
         scheme(policy={"date": "mass_kg"})
 
 
 OUTCOMES: dict[str, tuple[dict[str, Any], str]] = {
-    "an unknown rule": ({"outcome": {"rule": "verdcit", "answered": ["determined"]}}, r"outcome names rule 'verdcit'; did you mean verdict"),
-    "a rule that is a number": ({"outcome": {"rule": "over", "answered": []}}, "the outcome's rule over is a number, not a text"),
+    "an unknown rule": (
+        {"outcome": {"rule": "verdcit", "answered": ["determined"]}},
+        r"outcome names rule 'verdcit'; did you mean verdict",
+    ),
+    "a rule that is a number": (
+        {"outcome": {"rule": "over", "answered": []}},
+        "the outcome's rule over is a number, not a text",
+    ),
     "a word that the verdict lacks": (
         {"outcome": {"rule": "verdict", "answered": ["passed"]}},
         r"outcome 'passed' is not a word of verdict: \['determined', 'excluded'\]",
     ),
     "an unknown output": ({"outputs": [{"name": "ovre"}]}, r"output ovre names rule 'ovre'; did you mean over"),
-    "an unknown flag": ({"flags": [{"name": "heavvy", "rule": "is_heavvy"}]}, r"flag heavvy names rule 'is_heavvy'; did you mean is_heavy"),
-    "an unknown check": ({"checks": [{"name": "x", "rule": "imposible"}]}, r"check x names rule 'imposible'; did you mean impossible"),
+    "an unknown flag": (
+        {"flags": [{"name": "heavvy", "rule": "is_heavvy"}]},
+        r"flag heavvy names rule 'is_heavvy'; did you mean is_heavy",
+    ),
+    "an unknown check": (
+        {"checks": [{"name": "x", "rule": "imposible"}]},
+        r"check x names rule 'imposible'; did you mean impossible",
+    ),
     "an output with fewer decimals than its rule": (
         {"outputs": [{"name": "over", "decimals": "1"}]},
         "output over shows 1 decimals, but over has 2",
@@ -139,7 +153,7 @@ OUTCOMES: dict[str, tuple[dict[str, Any], str]] = {
         {"outputs": [{"name": "over", "decimals": "16"}]},
         "output over may have more than 18 digits",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("why", OUTCOMES)
@@ -178,7 +192,9 @@ def test_values_of_every_type_reach_the_rules(scheme: Scheme) -> None:
     values = {
         "opens_on": value("rate", dated("2024-03-01", **START), type="date", **kept)["rate"],
         "is_levied": value("rate", dated("true", **START), dated("false", **START, kind="b"), type="truth", **kept)["rate"],
-        "tone": value("rate", dated("low", **START), dated("high", **START, kind="b"), type="text", allowed=["low", "high"], **kept)["rate"],
+        "tone": value(
+            "rate", dated("low", **START), dated("high", **START, kind="b"), type="text", allowed=["low", "high"], **kept
+        )["rate"],
     }
     more = (
         "\n\ndef opened(day, opens_on):\n    return day >= opens_on\n\n\ndef levied(is_levied):\n    return is_levied\n"
@@ -199,7 +215,10 @@ def test_a_truth_input_counts(scheme: Scheme) -> None:
 
 
 def test_a_default_stands_for_an_empty_cell_of_every_kind(scheme: Scheme) -> None:
-    more = "\n\ndef all_of_it(port, crew, since, painted, day):\n    return (port == \"south\") & (crew == crew) & painted & (since == day)\n"
+    more = (
+        "\n\ndef all_of_it(port, crew, since, painted, day):\n"
+        '    return (port == "south") & (crew == crew) & painted & (since == day)\n'
+    )
     policy = scheme(more_rules=more, policy={**inputs(
         {"name": "port", "default": "south"},
         {"name": "crew", "type": "integer", "unit": "1", "min": "1", "max": "9", "default": "3"},
@@ -219,9 +238,13 @@ def test_the_flag_cells_bear_the_names_in_their_order(scheme: Scheme) -> None:
 
 
 def test_references_are_those_of_the_law_as_known(scheme: Scheme) -> None:
-    policy = scheme(values=value("rate", dated("5", **START, section="s 1"), dated("4", **START, known_from="2024-06-15", section="s 2")))
+    policy = scheme(
+        values=value("rate", dated("5", **START, section="s 1"), dated("4", **START, known_from="2024-06-15", section="s 2"))
+    )
     for known, section in (("2024-06-14", "s 1"), ("2024-06-15", "s 2")):
-        found = {record.references[0].section for record in policy.at(known=known).program.references() if record.value in (4, 5)}
+        found = {
+            record.references[0].section for record in policy.at(known=known).program.references() if record.value in (4, 5)
+        }
         assert found == {section}
 
 
@@ -241,7 +264,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "another day": value("rate", dated("5.25", **{"from": "2024-01-02"})),
     "an end": value("rate", dated("5.25", **START, until="2025-01-01")),
     "no number": value("rate", dated(None, **START)),
-    "another year": value("limit", dated("100.5", year="2025"), dated("90", year="2026"), dated("80", year="2026", kind="b")),
+    "another year": value(
+        "limit", dated("100.5", year="2025"), dated("90", year="2026"), dated("80", year="2026", kind="b")
+    ),
     "another key": value("limit", dated("100.5", year="2024"), dated("90", year="2025"), dated("80", year="2025", kind="c")),
     "another word": value("rounding", dated("half_up")),
     "not yet known": value("rate", dated("5.25", **START, known_from="2030-01-01")),
@@ -254,7 +279,9 @@ def test_the_digest_changes_with(scheme: Scheme, why: str) -> None:
 
 
 def test_the_digest_changes_with_a_formula_that_becomes_known(scheme: Scheme) -> None:
-    later = '@dated("2024-07-01", known_from="2024-05-05", reference="s 2")\ndef over(noise, limit):\n    return noise - limit\n'
+    later = (
+        '@dated("2024-07-01", known_from="2024-05-05", reference="s 2")\ndef over(noise, limit):\n    return noise - limit\n'
+    )
     first = '\n\n@dated("2024-01-01", known_from="2023-01-01", reference="s 1")\ndef over('
     policy = scheme(rules=RULES.replace("\n\ndef over(", first), more_rules=f"\n\n{later}")
     assert policy.at(known="2024-05-04").digest != policy.at(known="2024-05-05").digest

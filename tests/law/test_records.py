@@ -21,7 +21,11 @@ Scheme = Callable[..., Policy]
 def test_an_answer_has_every_column_in_order(scheme: Scheme) -> None:
     policy = scheme()
     for barge in (BARGE, {}, {"kind": "c"}, {"kind": "zz"}):
-        assert list(policy.one(barge)) == policy.table().names() == ["status", "reason", "flags", "over_g", "charge_eur", "band"]
+        assert (
+            list(policy.one(barge))
+            == policy.table().names()
+            == ["status", "reason", "flags", "over_g", "charge_eur", "band"]
+        )
 
 
 def test_numbers_are_decimals_of_the_outputs_places(scheme: Scheme) -> None:
@@ -45,7 +49,8 @@ def test_a_refused_cell_is_told_and_nothing_is_shown(scheme: Scheme) -> None:
 def test_every_refused_cell_is_told_in_the_order_of_the_columns(scheme: Scheme) -> None:
     found = scheme().one({"mass_kg": 0, "noise": 12.345, "kind": "q", "day": "soon", "exempt": "hm", "port": "west"})
     assert found["reason"] == (
-        "unknown_value:kind; too_many_decimals:noise; out_of_range:mass_kg; not_a_date:day; not_a_boolean:exempt; unknown_value:port"
+        "unknown_value:kind; too_many_decimals:noise; out_of_range:mass_kg; not_a_date:day; not_a_boolean:exempt; "
+        "unknown_value:port"
     )
 
 

@@ -30,7 +30,10 @@ REFUSED_RECORDS: dict[str, tuple[dict[str, Any], str]] = {
         dated("5", **START, reference={"title": "Act", "sektion": "1"}),
         r"unknown key 'sektion'; did you mean section\?",
     ),
-    "an unknown key": (dated("5", **START, confidance="H"), r"record 1: unknown key 'confidance'; did you mean confidence\?"),
+    "an unknown key": (
+        dated("5", **START, confidance="H"),
+        r"record 1: unknown key 'confidance'; did you mean confidence\?",
+    ),
     "a day that is no date": (dated("5", **{"from": "2024-02-30"}), r"'2024-02-30' is not a date; write it as '2026-03-31'"),
     "a date in another form": (dated("5", **{"from": "1.2.2024"}), r"'1\.2\.2024' is not a date"),
     "a short form of a date": (dated("5", **START, known_from="20230101"), r"'20230101' is not a date"),
@@ -112,7 +115,9 @@ def test_two_records_for_one_place_known_on_one_day_are_refused(tmp_path: Path) 
 
 def test_two_records_for_one_period_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LawError, match="limit: records 1 and 2 overlap"):
-        definition(tmp_path / "toy", values=value("limit", dated("5", year="2024", kind="a"), dated("6", year="2024", kind="a")))
+        definition(
+            tmp_path / "toy", values=value("limit", dated("5", year="2024", kind="a"), dated("6", year="2024", kind="a"))
+        )
 
 
 def test_an_until_beyond_the_next_from_is_refused(tmp_path: Path) -> None:
@@ -301,7 +306,9 @@ def test_the_more_specific_record_wins_whatever_the_order(scheme: Scheme) -> Non
 
 
 def test_a_general_record_known_later_wins_over_a_specific_one_known_before(scheme: Scheme) -> None:
-    policy = scheme(values=value("limit", dated("9", year="2024", kind="b"), dated("7", year="2024", known_from="2024-02-01")))
+    policy = scheme(
+        values=value("limit", dated("9", year="2024", kind="b"), dated("7", year="2024", known_from="2024-02-01"))
+    )
     assert policy.value("limit", period=2024, kind="b")[0] == 7
     assert policy.at(known="2024-01-31").value("limit", period=2024, kind="b")[0] == 9
 

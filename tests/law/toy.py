@@ -33,7 +33,13 @@ POLICY: dict[str, Any] = {
     "date": "day",
     "inputs": [
         {"name": "name", "type": "text", "description": "name of the barge"},
-        {"name": "kind", "type": "choice", "required": "true", "choices": {"a": "", "b": "", "c": ""}, "aliases": {"alpha": "a"}},
+        {
+            "name": "kind",
+            "type": "choice",
+            "required": "true",
+            "choices": {"a": "", "b": "", "c": ""},
+            "aliases": {"alpha": "a"},
+        },
         {"name": "noise", "type": "decimal", "unit": "g/km", "decimals": "2", "min": "-50", "max": "1000"},
         {"name": "mass_kg", "type": "integer", "unit": "kg", "min": "1", "max": "9000"},
         {"name": "day", "type": "date", "min": "2000-01-01", "max": "2050-12-31"},

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
 
@@ -47,9 +48,21 @@ def draw(spec: dict[str, Any], path: Path) -> None:
         **spec,
     }
     if path.suffix.lower() == ".svg":
-        path.write_text(vl_convert.vegalite_to_svg(json.dumps(full)), encoding="utf-8")
+        path.write_text(_described(vl_convert.vegalite_to_svg(json.dumps(full)), spec), encoding="utf-8")
     else:
         path.write_bytes(vl_convert.vegalite_to_png(json.dumps(full), scale=2))
+
+
+def _described(svg: str, spec: dict[str, Any]) -> str:
+    """The picture with its title and description for screen readers, which Vega leaves out of the file."""
+    title = spec.get("title", "")
+    title = escape(title["text"] if isinstance(title, dict) else str(title))
+    description = escape(str(spec.get("description", "")))
+    start = svg.index("<svg") + 4
+    end = svg.index(">", start) + 1
+    label = quoteattr(str(spec.get("description", "")))
+    head = f'{svg[:start]} role="img" aria-label={label}{svg[start:end]}'
+    return f"{head}<title>{title}</title><desc>{description}</desc>{svg[end:]}"
 
 
 def draw_values(policy: Policy, value: Value, records: Sequence[Record], path: Path) -> None:

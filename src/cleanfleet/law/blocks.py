@@ -67,7 +67,7 @@ class Machine:
         return self._number[id(cell)]
 
     def run(self, rows: int, source: Callable[[Cell], Array | int]) -> list[Array]:
-        """The wanted cells for ``rows`` rows; ``source`` yields the arrays of inputs and of absence (or one integer for all)."""
+        """The wanted cells for ``rows`` rows; ``source`` yields arrays of inputs and of absence (or one integer for all)."""
         held: dict[int, Any] = {}
         for (number, cell, needs), drops in zip(self.steps, self.drops, strict=True):
             op = cell.op

@@ -9,9 +9,9 @@ texts are codes into ``words``, truths are 0 and 1.
 
 What a rule may use: ``+ - *``, comparisons, ``& | ~``, :func:`choose`, :func:`minimum`, :func:`maximum`,
 :func:`truncate_div`, :func:`floor_div`, :func:`half_up_div`, :func:`truncate`, :func:`half_up`, :func:`given`,
-:func:`needs`, :func:`exactly`, :func:`is_in`, :func:`year_of`, :func:`add_years`. What it may not use is refused at load: ``if``/``and``/``or`` on a cell,
-``/``, ``//``, ``%``, ``round``, ``max``/``min``, chained comparisons, floats, words outside a vocabulary, units that
-don't fit.
+:func:`needs`, :func:`exactly`, :func:`is_in`, :func:`year_of`, :func:`add_years`. What it may not use is refused at load:
+``if``/``and``/``or`` on a cell, ``/``, ``//``, ``%``, ``round``, ``max``/``min``, chained comparisons, floats, words outside
+a vocabulary, units that don't fit.
 """
 
 from __future__ import annotations
@@ -126,10 +126,12 @@ class Cell:
         )
 
     def _refuse(self, *_: object) -> NoReturn:
-        raise LawError("a rule divides by truncate_div(), floor_div() or half_up_div() and rounds by truncate() or half_up()")
+        raise LawError(
+            "a rule divides by truncate_div(), floor_div() or half_up_div() and rounds by truncate() or half_up()"
+        )
 
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __round__ = __pow__ = _refuse
-    __int__ = __float__ = __index__ = __trunc__ = _refuse  # type: ignore[assignment]
+    __int__ = __float__ = __index__ = __trunc__ = _refuse
 
 
 Operand = Cell | int | str | bool
@@ -179,7 +181,9 @@ def _same_unit(sign: str, a: Cell, b: object) -> tuple[Cell, Cell]:
     if a.op == "const" and a.data == 0:
         a = cell(0, like=other)
     if a.unit != other.unit:
-        raise LawError(f"{sign} needs one unit, not {str(a.unit) or 'a pure number'} and {str(other.unit) or 'a pure number'}")
+        raise LawError(
+            f"{sign} needs one unit, not {str(a.unit) or 'a pure number'} and {str(other.unit) or 'a pure number'}"
+        )
     decimals = max(a.decimals, other.decimals)
     return aligned(a, decimals), aligned(other, decimals)
 

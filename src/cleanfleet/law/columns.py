@@ -224,7 +224,9 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
     maximum: Decimal | dt.date | None = None
     if kind in ("integer", "decimal", "date"):
         if low is None or high is None:
-            raise LawError(f"{where}: {'an' if kind == 'integer' else 'a'} {kind} needs min and max, so that nothing can overflow")
+            raise LawError(
+                f"{where}: {'an' if kind == 'integer' else 'a'} {kind} needs min and max, so that nothing can overflow"
+            )
         try:
             if kind == "date":
                 minimum, maximum = dt.date.fromisoformat(low), dt.date.fromisoformat(high)
@@ -241,11 +243,15 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
         raise LawError(f"{where}: a choice needs its choices")
     for alias, target in aliases.items():
         if target not in choices:
-            raise LawError(f"{where}: alias {alias!r} stands for {target!r}, which is not a choice; {near(target, list(choices))}")
+            raise LawError(
+                f"{where}: alias {alias!r} stands for {target!r}, which is not a choice; {near(target, list(choices))}"
+            )
     meant: dict[str, str] = {}
     for word, target in [*((choice, choice) for choice in choices), *aliases.items()]:
         if meant.setdefault(fold(word), target) != target:
-            raise LawError(f"{where}: {word!r} could be {meant[fold(word)]!r} or {target!r}; case, blanks and hyphens don't count")
+            raise LawError(
+                f"{where}: {word!r} could be {meant[fold(word)]!r} or {target!r}; case, blanks and hyphens don't count"
+            )
     column = Column(
         name=name,
         kind=kind,

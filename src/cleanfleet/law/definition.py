@@ -90,13 +90,15 @@ class Definition:
         known = self.overlays()
         path = known.get(str(name_or_path), Path(name_or_path))
         if not path.exists():
-            raise UnknownName(f"no overlay or file {str(name_or_path)!r}; {near(str(name_or_path), list(known) or ['none'])}")
+            raise UnknownName(
+                f"no overlay or file {str(name_or_path)!r}; {near(str(name_or_path), list(known) or ['none'])}"
+            )
         return load_overlay(path, self.values, self.grades, self.sources)
 
 
 _KEYS = {
-    "id", "title", "zone", "languages", "header", "grades", "date", "inputs", "unique", "outcome", "outputs", "flags", "checks",
-    "summary",
+    "id", "title", "zone", "languages", "header", "grades", "date", "inputs", "unique", "outcome", "outputs", "flags",
+    "checks", "summary",
 }  # fmt: skip
 
 
@@ -118,7 +120,8 @@ def load_definition(folder: Path) -> Definition:
             raise LawError(f"{path}: the header has no {key}")
     where = str(path)
     grades = tuple(
-        Grade(str(g.get("grade")), str(g.get("meaning", "")), g.get("doubtful") == "true") for g in _entries(raw, "grades", where)
+        Grade(str(g.get("grade")), str(g.get("meaning", "")), g.get("doubtful") == "true")
+        for g in _entries(raw, "grades", where)
     )
     inputs = tuple(column_from(entry, where) for entry in _entries(raw, "inputs", where))
     _once([column.name for column in inputs], "input", where)
@@ -158,8 +161,12 @@ def load_definition(folder: Path) -> Definition:
             Output(e["name"], e.get("rule", e["name"]), e.get("description", ""), places(e, f"{where}: output {e['name']}"))
             for e in _entries(raw, "outputs", where)
         ),
-        flags=tuple(Flag(e["name"], e.get("rule", e["name"]), e.get("description", "")) for e in _entries(raw, "flags", where)),
-        checks=tuple(Flag(e["name"], e.get("rule", e["name"]), e.get("description", "")) for e in _entries(raw, "checks", where)),
+        flags=tuple(
+            Flag(e["name"], e.get("rule", e["name"]), e.get("description", "")) for e in _entries(raw, "flags", where)
+        ),
+        checks=tuple(
+            Flag(e["name"], e.get("rule", e["name"]), e.get("description", "")) for e in _entries(raw, "checks", where)
+        ),
         summary=raw.get("summary") or {},
         sources=load_sources(sources_file) if sources_file.exists() else {},
         values=load_values(folder / "values", grades),

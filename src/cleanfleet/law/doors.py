@@ -37,16 +37,13 @@ class Entered:
     absent: dict[str, Array | bool] = field(default_factory=dict)
     refused: dict[str, Array] = field(default_factory=dict)
 
-
     def only(self, rows: Array) -> Entered:
         """The same for some of the rows, by their places."""
 
         def some(held: Any) -> Any:
             return held[rows] if isinstance(held, np.ndarray) else held
 
-        return Entered(
-            len(rows), {n: some(v) for n, v in self.values.items()}, {n: some(v) for n, v in self.absent.items()}
-        )
+        return Entered(len(rows), {n: some(v) for n, v in self.values.items()}, {n: some(v) for n, v in self.absent.items()})
 
 
 def check_types(schema: pl.Schema, columns: Sequence[Column], policy: str) -> None:
@@ -87,7 +84,9 @@ def enter(frame: pl.DataFrame, inputs: dict[str, Cell], zone: str) -> Entered:
         elif column.kind == "date":
             values, absent = _dates(series, column, entered, zone)
         elif column.kind == "boolean":
-            values, absent = _words(series, column, entered, {**dict.fromkeys(TRUE, 1), **dict.fromkeys(NO, 0)}, "not_a_boolean")
+            values, absent = _words(
+                series, column, entered, {**dict.fromkeys(TRUE, 1), **dict.fromkeys(NO, 0)}, "not_a_boolean"
+            )
         else:
             spellings = {spelling: cell.words.index(word) for spelling, word in column.folded().items()}
             values, absent = _words(series, column, entered, spellings, "unknown_value")
@@ -134,6 +133,8 @@ def _numbers(series: pl.Series, column: Column, entered: Entered) -> tuple[Array
     elif dtype.is_decimal():
         absent = _nulls(series)
         values, outside, uneven = _decimals(series, column.decimals, low, high)
+        if absent is not False:
+            outside = outside & ~absent
     else:
         absent = _nulls(series)
         fits = series.cast(pl.Int64, strict=False)  # null where it is too large for that
@@ -168,10 +169,14 @@ def _decimals(series: pl.Series, places: int, low: int, high: int) -> tuple[Arra
         return pl.lit(max(-top, min(top, number)), dtype=dtype)
 
     number = pl.col("number")
-    found = physical.fill_null(0).to_frame("number").select(
-        values=(number // constant(unit)).cast(pl.Int64, strict=False).fill_null(0),
-        outside=(number < constant(least)) | (number > constant(most)),
-        uneven=number % constant(unit) != 0,
+    found = (
+        physical.fill_null(0)
+        .to_frame("number")
+        .select(
+            values=(number // constant(unit)).cast(pl.Int64, strict=False).fill_null(0),
+            outside=(number < constant(least)) | (number > constant(most)),
+            uneven=number % constant(unit) != 0,
+        )
     )
     return found["values"].to_numpy() * factor, found["outside"].to_numpy(), found["uneven"].to_numpy()
 
@@ -206,7 +211,7 @@ def _dates(series: pl.Series, column: Column, entered: Entered, zone: str) -> tu
     ordinal = series.fill_null(dt.date(1970, 1, 1)).to_physical().to_numpy().astype(np.int64)
     inside = (ordinal >= _FIRST_DAY) & (ordinal <= _LAST_DAY)
     values = _calendar()[np.where(inside, ordinal - _FIRST_DAY, 0)]
-    outside = ~inside | (values < date_number(column.minimum)) | (values > date_number(column.maximum))
+    outside: Array = ~inside | (values < date_number(column.minimum)) | (values > date_number(column.maximum))
     if absent is not False:
         outside = outside & ~absent
     _refuse(entered, "out_of_range", column, outside)
@@ -279,6 +284,7 @@ def texts_out(codes: Array, text: Any) -> pl.Series:
     if not len(codes):
         return pl.Series([], dtype=pl.Categorical)
     top = int(codes.max())
+    inverse: Array
     if top < 1 << 16:
         present = np.flatnonzero(np.bincount(codes, minlength=1))
         places = np.zeros(top + 1, dtype=np.uint32)

@@ -95,9 +95,9 @@ class Policy:
         Parameters
         ----------
         frame:
-            A Polars DataFrame or LazyFrame, a pandas DataFrame, a PyArrow table, a DuckDB relation, a PySpark DataFrame, or any
-            lazy frame that Narwhals knows. Its columns are those of :attr:`inputs` by name, in their units; required ones
-            must be there, all others may be absent. Other columns pass through untouched.
+            A Polars DataFrame or LazyFrame, a pandas DataFrame, a PyArrow table, a DuckDB relation, a PySpark DataFrame, or
+            any lazy frame that Narwhals knows. Its columns are those of :attr:`inputs` by name, in their units; required
+            ones must be there, all others may be absent. Other columns pass through untouched.
         also:
             Names of further rules to give as columns, with their own decimals.
         refusal:
@@ -106,10 +106,10 @@ class Policy:
         Returns
         -------
         Assessment
-            ``frame`` is of the same kind as the one given, in the same order where the engine has an order, with these columns
-            added: ``status``; ``reason`` (reason codes joined by '; ': ``code:column`` for a refused cell, ``missing:name``, or why
-            the row is outside the policy); ``flags`` (joined by '; '); then :attr:`outputs`, exact decimals in their units,
-            null where they aren't determined.
+            ``frame`` is of the same kind as the one given, in the same order where the engine has an order, with these
+            columns added: ``status``; ``reason`` (reason codes joined by '; ': ``code:column`` for a refused cell,
+            ``missing:name``, or why the row is outside the policy); ``flags`` (joined by '; '); then :attr:`outputs`, exact
+            decimals in their units, null where they aren't determined.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class Policy:
         return Assessment(self, _assessed(self, frame, tuple(also), refusal))
 
     def one(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer for one record, as :meth:`assess` gives it for a row: Decimals, texts, None. Texts are read as numbers."""
+        """The answer for one record, as :meth:`assess` gives it for a row (Decimals, texts, None); numbers may be texts."""
         unknown = [name for name in record if name not in {column.name for column in self.inputs}]
         if unknown:
             raise UnknownName(
@@ -159,7 +159,9 @@ class Policy:
             raise UnknownName(f"{self.id} has no value {name!r}; {near(name, sorted(self.program.values))}")
         ref = self.program.values[name]
         if set(keys) != set(ref.value.keys):
-            raise UnknownName(f"value {name} has the keys {', '.join(ref.value.keys) or 'none'}, not {', '.join(keys) or 'none'}")
+            raise UnknownName(
+                f"value {name} has the keys {', '.join(ref.value.keys) or 'none'}, not {', '.join(keys) or 'none'}"
+            )
         places: list[int] = []
         if ref.value.kind == "standing":
             if on is None:
@@ -178,8 +180,8 @@ class Policy:
     def summary(self) -> Any:
         """The policy's own summary of an assessment (a fleet's year, a company's balance), or None where it has none.
 
-        It has ``needs`` (rules that :meth:`assess` must give by ``also``), ``add(frame)`` for each assessed part (Polars, with the
-        answer columns), ``frame()`` for the result, and ``name``.
+        It has ``needs`` (rules that :meth:`assess` must give by ``also``), ``add(frame)`` for each assessed part (Polars,
+        with the answer columns), ``frame()`` for the result, and ``name``.
         """
         stated = self.definition.summary
         if not stated:
@@ -227,8 +229,8 @@ class Assessment:
 def compare(old: Policy, new: Policy, frame: Any, key: str | None = None) -> pl.DataFrame:
     """The re-assessment of a table: both answers side by side and what changed.
 
-    Returns a Polars frame with the input's columns, each answer column as ``<name>_old`` and ``<name>_new``, for numbers also
-    ``<name>_change`` (new minus old), and ``changed`` (whether any differs).
+    Returns a Polars frame with the input's columns, each answer column as ``<name>_old`` and ``<name>_new``, for numbers
+    also ``<name>_change`` (new minus old), and ``changed`` (whether any differs).
     """
     given = _polars(frame)
     a = old.assess(given).frame.select(old.table().names())
@@ -241,7 +243,9 @@ def compare(old: Policy, new: Policy, frame: Any, key: str | None = None) -> pl.
         x, y = pl.col(f"{name}_old"), pl.col(f"{name}_new")
         columns.append(name)
         changed = changed | x.cast(pl.String).ne_missing(y.cast(pl.String))
-    joined = given.hstack(a.select(pl.col(columns).name.suffix("_old"))).hstack(b.select(pl.col(columns).name.suffix("_new")))
+    joined = given.hstack(a.select(pl.col(columns).name.suffix("_old"))).hstack(
+        b.select(pl.col(columns).name.suffix("_new"))
+    )
     numbers = [name for name in columns if a.schema[name].is_numeric()]
     return joined.with_columns(
         *((pl.col(f"{name}_new") - pl.col(f"{name}_old")).alias(f"{name}_change") for name in numbers), changed=changed
@@ -280,9 +284,9 @@ def _assessed(policy: Policy, frame: Any, also: tuple[str, ...], refusal: str | 
     if isinstance(frame, pl.DataFrame):
         return frame.hstack(table.assess(frame, refusal))
     if isinstance(frame, pl.LazyFrame):
-        given = frame.collect_schema()
-        table.check(given, refusal)
-        schema = {**given, **table.schema()}
+        stated = frame.collect_schema()
+        table.check(stated, refusal)
+        schema = {**stated, **table.schema()}
 
         def answer(part: pl.DataFrame) -> pl.DataFrame:
             return part.hstack(table.assess(part, refusal, threads=1))

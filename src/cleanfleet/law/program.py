@@ -54,7 +54,7 @@ class ValueRef:
     mark_cells: Mapping[str, Cell]
 
     def laid_out(self) -> list[Any]:
-        """Each place that has a value: from which day or in which period, for which keys; runs without a change are joined."""
+        """Each place that has a value: from which day or in which period, for which keys; runs of the same are joined."""
         width = math.prod(len(key.words) for key in self.keys)
         starts: list[int] = [0]
         if self.value.kind == "standing":
@@ -215,9 +215,7 @@ class _Tracer:
         return found
 
     def _rule(self, name: str) -> Cell:
-        variants = [
-            v for v in self.definition.rules[name] if v.known_from is None or v.known_from <= self.program.known
-        ]
+        variants = [v for v in self.definition.rules[name] if v.known_from is None or v.known_from <= self.program.known]
         if not variants:
             raise LawError(f"{self.definition.id}: no formula of {name} was known on {self.program.known}")
         self.program.variants[name] = tuple(variants)
@@ -403,7 +401,9 @@ class _Outcome:
                     f"{d.id}: output {output.name} shows {output.decimals} decimals, but {output.rule} has {shown.decimals}"
                 )
             if shown.kind == "number" and max(-shown.low, shown.high) * 10 ** (output.decimals - shown.decimals) >= 10**18:
-                raise LawError(f"{d.id}: output {output.name} may have more than 18 digits; the bounds of the inputs are too wide")
+                raise LawError(
+                    f"{d.id}: output {output.name} may have more than 18 digits; the bounds of the inputs are too wide"
+                )
         for check in d.checks:
             rule = self.rule(check.rule, f"check {check.name}")
             p.check_cells[check.name] = both(rule, negation(flags.missing(rule)))
@@ -416,7 +416,7 @@ class _Outcome:
                 raise LawError(f"{d.id}: outcome {word!r} is not a word of {d.outcome.rule}: {list(verdict.words)}")
             answered = either(answered, verdict == word)
         answered = both(negation(undecided), answered)
-        lacking = any_of([flags.missing(cell) for cell in outputs.values()])
+        lacking = any_of([flags.missing(output_cell) for output_cell in outputs.values()])
         open_ = both(negation(refused), either(undecided, both(answered, lacking)))
         p.status_cell = choose(refused, d.outcome.refused, open_, d.outcome.undetermined, verdict)
         if d.outcome.reason:
@@ -428,12 +428,12 @@ class _Outcome:
         else:
             p.reason_cell = Cell("const", kind="text", words=_BLANK, data=0)
         flagged = both(negation(refused), either(undecided, answered))
-        for name, cell in outputs.items():
-            p.output_cells[name] = cell
-            p.shows_cells[name] = both(flagged, negation(flags.missing(cell)))
+        for name, output_cell in outputs.items():
+            p.output_cells[name] = output_cell
+            p.shows_cells[name] = both(flagged, negation(flags.missing(output_cell)))
         names = dict(flags.names(verdict))
-        for cell in outputs.values():
-            for name, here in flags.names(cell).items():
+        for output_cell in outputs.values():
+            for name, here in flags.names(output_cell).items():
                 names[name] = either(names.get(name, FALSE), both(answered, here))
         order = [*p.inputs, *d.values]
         p.missing_cells = {name: both(open_, names[name]) for name in order if names.get(name, FALSE) is not FALSE}
@@ -442,8 +442,8 @@ class _Outcome:
             p.flag_cells[flag.name] = both(flagged, both(rule, negation(flags.missing(rule))))
         complete = both(negation(refused), both(answered, negation(lacking)))
         marks = dict(flags.marks(verdict))
-        for cell in outputs.values():
-            for mark, here in flags.marks(cell).items():
+        for output_cell in outputs.values():
+            for mark, here in flags.marks(output_cell).items():
                 marks[mark] = either(marks.get(mark, FALSE), here)
         for mark in sorted(marks):
             p.flag_cells[mark] = both(complete, marks[mark])

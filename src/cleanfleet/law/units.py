@@ -1,6 +1,7 @@
 """Units of measurement as products of powers, just enough to refuse kg + mg.
 
-A unit is written as factors separated by blanks, ``/`` before each divisor: ``g/km``, ``g/km/kg``, ``NZD km/g``, ``1``. ``100 km`` is a unit of its own, ``hkm``.
+A unit is written as factors separated by blanks, ``/`` before each divisor: ``g/km``, ``g/km/kg``, ``NZD km/g``, ``1``.
+``100 km`` is a unit of its own, ``hkm``.
 """
 
 from __future__ import annotations

@@ -253,7 +253,9 @@ class Reader:
         for i, entry in enumerate(entries, 1):
             if not isinstance(entry, dict):
                 raise LawError(f"{where}, record {i}: is not a mapping")
-        found = tuple(self.record(value, {**defaults, **entry}, f"{where}, record {i}") for i, entry in enumerate(entries, 1))
+        found = tuple(
+            self.record(value, {**defaults, **entry}, f"{where}, record {i}") for i, entry in enumerate(entries, 1)
+        )
         _no_overlap(found, where)
         return found
 
@@ -415,7 +417,9 @@ class Overlay:
 _OVERLAY_KEYS = {"overlay", "title", "fictitious", "mark", "defaults", "values"}
 
 
-def load_overlay(path: Path, values: Mapping[str, Value], grades: Sequence[Grade], sources: Mapping[str, Reference]) -> Overlay:
+def load_overlay(
+    path: Path, values: Mapping[str, Value], grades: Sequence[Grade], sources: Mapping[str, Reference]
+) -> Overlay:
     """An overlay file: ``overlay`` (its id), ``title``, ``values`` (name -> list of records); raises :class:`LawError`."""
     raw = read_yaml(path)
     if not isinstance(raw, dict) or not raw.get("overlay"):

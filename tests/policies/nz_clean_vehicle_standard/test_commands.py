@@ -200,7 +200,7 @@ def test_indicative_averages_are_off_and_marked() -> None:
               "co2_g_per_km": 100}  # fmt: skip
     law = policies.load(POLICY, known="2026-11-22")
     indicative = law.at(values=["indicative-cycle-averages"])
-    for cycle, co2 in {"JC08": "114.0625", "10-15": "126.7361", "NEDC": "108.6310", "US-combined": "109.6755"}.items():
+    for cycle, co2 in {"JC08": "114.0625", "10-15": "126.7361", "US-combined": "109.6755"}.items():
         assert law.one({**record, "co2_cycle": cycle})["status"] == "not_determined"
         answer = indicative.one({**record, "co2_cycle": cycle})
         assert answer["co2_3p_wltp_g_per_km"] == Decimal(co2)
@@ -210,9 +210,9 @@ def test_indicative_averages_are_off_and_marked() -> None:
 
 
 def test_indicative_averages_follow_from_their_sources() -> None:
-    """Published: 21.9 km/L on JC08 is 19.2 on Japan's WLTC; JC08 is 10 % below 10-15 in km/L; NEDC +5 %, US +4 % on JC08."""
+    """Published: 21.9 km/L on JC08 is 19.2 on Japan's WLTC; JC08 is 10 % below 10-15 in km/L; US +4 % on JC08."""
     step = Decimal("21.9") / Decimal("19.2")
-    before = {"JC08": "1", "10-15": "0.9", "NEDC": "1.05", "US-combined": "1.04"}
+    before = {"JC08": "1", "10-15": "0.9", "US-combined": "1.04"}
     expected = {cycle: step / Decimal(ratio) for cycle, ratio in before.items()}
     overlay = policies.definition(POLICY).overlay("indicative-cycle-averages")
     found = {record.key("co2_cycle"): record for record in overlay.records["conversion_factor"]}
