@@ -1,7 +1,7 @@
 """How fast and in how much memory a register is assessed: ours on each engine, and the same job by other means.
 
-Every measurement runs in a process of its own, three times; peak memory is that process's VmHWM (the input included), put back
-to what is held before the first call. See ``README.md``.
+Every measurement runs in a process of its own, three times; peak memory is that process's VmHWM, the input included.
+See ``README.md``.
 """
 
 from __future__ import annotations
@@ -361,8 +361,9 @@ def machine() -> list[str]:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             versions.append(f"{name} -")
+    kind = cpu[0].split(":")[1].strip() if cpu else platform.machine()
     return [
-        f"{dt.date.today().isoformat()}; {os.cpu_count()} cores ({cpu[0].split(':')[1].strip() if cpu else platform.machine()}), "
+        f"{dt.date.today().isoformat()}; {os.cpu_count()} cores ({kind}), "
         f"{int(total.split()[1]) / 2**20:.0f} GiB; Python {platform.python_version()}; {', '.join(versions)}",
     ]
 
@@ -419,9 +420,8 @@ def checks(found: dict[str, dict[str, Any]], path: Path, data: Path, rows: int) 
             if "seconds" in found.get(job, {}) and theirs.exists():
                 odd = differing(path, ours, theirs, loose)
                 told = ", ".join(f"{name} in {n:,} rows" for name, n in odd.items()) or "none"
-                lines.append(
-                    f"- {job} against ours_sink, row by row{' (numbers within float noise)' if loose else ''}: differing {told}"
-                )
+                noise = " (numbers within float noise)" if loose else ""
+                lines.append(f"- {job} against ours_sink, row by row{noise}: differing {told}")
     if "same_sums" in found.get("bare_numpy", {}):
         lines.append(
             f"- (a): the sums of difference and charge are {'equal' if found['bare_numpy']['same_sums'] else 'NOT equal'}"

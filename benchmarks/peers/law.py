@@ -21,7 +21,9 @@ RATES = {
     (2028, "new"): 54,
     (2028, "used"): 27,
 }
-CLASSES = [*"MA MB MC MD1 MD2 MD3 MD4 ME NA NB NC LA LB LC LD LE TA TB TC TD".split()]
+CLASSES = [
+    "MA", "MB", "MC", "MD1", "MD2", "MD3", "MD4", "ME", "NA", "NB", "NC", "LA", "LB", "LC", "LD", "LE", "TA", "TB", "TC", "TD",
+]  # fmt: skip
 TYPES = {"MA": "A", "MB": "A", "MC": "A", "MD1": "B", "NA": "B"}
 EXCLUDED = {
     **dict.fromkeys(["LC", "LD", "LE"], "motorcycle"),
@@ -30,7 +32,9 @@ EXCLUDED = {
     **dict.fromkeys(["MD3", "MD4", "ME", "NB", "NC"], "over_3500_kg"),
 }
 CONDITIONS = ["new", "used"]
-POWERTRAINS = [*"petrol diesel hybrid plug_in_hybrid battery_electric fuel_cell lpg cng ethanol".split()]
+POWERTRAINS = [
+    "petrol", "diesel", "hybrid", "plug_in_hybrid", "battery_electric", "fuel_cell", "lpg", "cng", "ethanol",
+]  # fmt: skip
 CYCLES = ["3P-WLTP", "JP-WLTC", "4P-WLTP", "NEDC", "JC08", "10-15", "US-combined"]
 EXCLUSIONS = [
     "none", "motorcycle", "moped", "trailer", "temporary", "no_entry_certification", "motorsport", "scratch_built",

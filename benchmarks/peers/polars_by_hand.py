@@ -111,8 +111,7 @@ def assess(lazy: pl.LazyFrame) -> pl.LazyFrame:
     # scope, type, CO2
     lazy = lazy.join(_class_table().lazy(), on="_class", how="left", maintain_order="left")
     lazy = lazy.join(
-        _law_table().lazy(), left_on=["vehicle_type", "_condition", "_year"], right_on=["vehicle_type", "_condition", "_year"],
-        how="left", maintain_order="left",
+        _law_table().lazy(), on=["vehicle_type", "_condition", "_year"], how="left", maintain_order="left",
     )  # fmt: skip
     heavy = c("gross_vehicle_mass_kg").fill_null(c("tare_kg")) > 3500
     excluded = (
@@ -214,7 +213,7 @@ def assess(lazy: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _grounds(first: int) -> list[int]:
-    """The place in the list of reasons for each code of an exclusion: 1 and on for a class or mass, 100 and on as declared."""
+    """The place in the list of reasons of each code of an exclusion: from 1 for a class or mass, from 100 as declared."""
     codes = [0] * (100 + len(law.EXCLUSIONS))
     for i in range(len(REASONS)):
         codes[1 + i] = first + i

@@ -144,6 +144,15 @@ def test_missing_counts_each_name(scheme: Scheme) -> None:
     assert assessment.missing() == {"noise": 1, "limit": 1, "kind": 1}
 
 
+def test_missing_adds_up_a_name_over_different_reasons(scheme: Scheme) -> None:
+    frame = pl.DataFrame(
+        {"kind": ["a"] * 3, "noise": [None, None, 1.0], "day": [dt.date(y, 5, 1) for y in (2024, 2026, 2026)]}
+    )
+    assessment = scheme().assess(frame)
+    assert assessment.frame["reason"].to_list() == ["missing:noise", "missing:noise; missing:limit", "missing:limit"]
+    assert assessment.missing() == {"noise": 2, "limit": 2}
+
+
 def test_missing_is_sorted_by_number_and_empty_where_nothing_is_missing(scheme: Scheme) -> None:
     policy = scheme()
     more = pl.concat([FLEET, FLEET.filter(pl.col("row") == 5)])

@@ -269,13 +269,20 @@ def test_null_hides_the_number_before_it(scheme: Scheme) -> None:
     assert rate_on(policy, "2024-03-01") == 5
 
 
-def test_a_least_grade_lets_an_older_better_record_stand_in(scheme: Scheme) -> None:
+def test_a_replaced_record_does_not_stand_in_for_one_below_the_least_grade(scheme: Scheme) -> None:
     records = [dated("5", **START), dated("6", **START, known_from="2024-02-01", confidence="L")]
     policy = scheme(values=value("rate", *records))
     assert rate_on(policy, "2024-03-01") == 6
     assert rate_on(policy.at(min_grade="L"), "2024-03-01") == 6
-    assert rate_on(policy.at(min_grade="M"), "2024-03-01") == 5
-    assert rate_on(policy.at(min_grade="H"), "2024-03-01") == 5
+    assert rate_on(policy.at(min_grade="M"), "2024-03-01") is None
+    assert rate_on(policy.at(min_grade="H"), "2024-03-01") is None
+
+
+def test_an_earlier_step_does_not_run_on_into_one_below_the_least_grade(scheme: Scheme) -> None:
+    later = {**START, "from": "2025-01-01"}
+    policy = scheme(values=value("rate", dated("5", **START), dated("6", **later, confidence="L"))).at(min_grade="M")
+    assert rate_on(policy, "2024-12-31") == 5
+    assert rate_on(policy, "2025-01-01") is None
 
 
 def test_a_least_grade_takes_out_what_has_no_better_record(scheme: Scheme) -> None:

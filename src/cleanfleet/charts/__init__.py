@@ -34,13 +34,21 @@ def check_target(path: Path) -> None:
         raise InputError(f"{path}: a picture ends in .svg or .png")
     if not path.absolute().parent.is_dir():
         raise InputError(f"{path}: the folder does not exist")
+    _vl_convert()
+
+
+def _vl_convert() -> Any:
+    try:
+        import vl_convert
+    except ImportError:
+        raise InputError("a picture needs vl-convert: pip install 'cleanfleet[report]'") from None
+    return vl_convert
 
 
 def draw(spec: dict[str, Any], path: Path) -> None:
     """Draw a Vega-Lite specification to ``path`` (.svg or .png)."""
-    import vl_convert
-
     check_target(path)
+    vl_convert = _vl_convert()
     full = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "background": "white",

@@ -145,6 +145,9 @@ class Steps:
         if b == unit or self.parts(op, b) <= self.parts(op, a):
             return a
         for one, other in ((a, b), (b, a)):
+            simpler = self.under(other, self.literals(one, op == "and"))
+            if simpler != other:
+                return self._junction(op, one, simpler)
             known = self.parts(op, one)
             terms = self.parts(dual, other)
             if len(terms) > 1:
@@ -162,6 +165,54 @@ class Steps:
                         return self._junction(op, one, then if holds else otherwise)
         return self.new(op, (min(a, b), max(a, b)))
 
+    def literals(self, a: int, holds: bool) -> dict[int, bool]:
+        """What is known to hold, or not to hold, where ``a`` holds (or where it doesn't)."""
+        found: dict[int, bool] = {}
+        for part in self.parts("and" if holds else "or", a):
+            step = self.all[part]
+            if step.op == "not":
+                found[step.args[0]] = not holds
+            else:
+                found[part] = holds
+        return found
+
+    def under(self, a: int, facts: Mapping[int, bool], depth: int = 6) -> int:
+        """``a`` as it may be written where the facts hold."""
+        if a in facts:
+            return self.truth(facts[a])
+        step = self.all[a]
+        if step.op in ("lt", "eq"):
+            told = self._implied(step, facts)
+            return a if told is None else self.truth(told)
+        if depth == 0 or step.op not in ("and", "or", "not", "choose"):
+            return a
+        args = tuple(self.under(argument, facts, depth - 1) for argument in step.args)
+        if args == step.args:
+            return a
+        if step.op == "not":
+            return self.negation(args[0])
+        return self.choose(*args) if step.op == "choose" else self._junction(step.op, *args)
+
+    def _implied(self, step: Step, facts: Mapping[int, bool]) -> bool | None:
+        """Whether a comparison with a constant is settled by facts about the same number."""
+        bound = self.constant(step.args[1])
+        if bound is None:
+            return None
+        for fact, holds in facts.items():
+            other = self.all[fact]
+            if other.op not in ("lt", "eq") or other.args[0] != step.args[0]:
+                continue
+            value = self.constant(other.args[1])
+            if value is None:
+                continue
+            if other.op == "eq" and holds:
+                return value < bound if step.op == "lt" else value == bound
+            if other.op == "lt" and holds and bound >= value:
+                return step.op == "lt"
+            if other.op == "lt" and not holds and (bound <= value if step.op == "lt" else bound < value):
+                return False
+        return None
+
     def _clash(self, op: str, a: int, b: int) -> bool:
         ours, theirs = self.parts(op, a), self.parts(op, b)
         fewer, more = (ours, theirs) if len(ours) < len(theirs) else (theirs, ours)
@@ -173,10 +224,8 @@ class Steps:
             return self.choose(step.args[0], otherwise, then)
         if condition in (FALSE, TRUE) or then == otherwise:
             return then if condition == TRUE or then == otherwise else otherwise
-        if self.all[then].op == "choose" and self.all[then].args[0] == condition:
-            then = self.all[then].args[1]
-        if self.all[otherwise].op == "choose" and self.all[otherwise].args[0] == condition:
-            otherwise = self.all[otherwise].args[2]
+        then = self.under(then, self.literals(condition, holds=True))
+        otherwise = self.under(otherwise, self.literals(condition, holds=False))
         if then == otherwise:
             return then
         if FALSE in (then, otherwise) or TRUE in (then, otherwise):
@@ -244,16 +293,21 @@ class Steps:
         *others, last = sorted(texts, key=lambda code: words[code] != blank)
         return reduce(lambda found, code: self.choose(self._is_code(a, code, len(words)), texts[code], found), reversed(others), texts[last])
 
+    def is_word(self, a: int, word: str, words: Sequence[str]) -> int:
+        """Whether a code is that of ``word``."""
+        return self._is_code(a, words.index(word), len(words))
+
     def _same_text(self, cell: Cell, a: int, b: int) -> int:
         for one, other in ((a, b), (b, a)):
-            code, values = self.constant(other), self.branches(one)
-            if code is not None and values is not None:
-                return self.mapped(one, {value: self.truth(value == code) for value in values})
+            code = self.constant(other)
             if code is not None:
                 return self._is_code(one, code, len(cell.args[0].words))
         return self.same(a, b)
 
     def _is_code(self, a: int, code: int, words: int) -> int:
+        values = self.branches(a)
+        if values is not None:
+            return self.mapped(a, {value: self.truth(value == code) for value in values})
         if words == 2 and code == 1:
             return self.negation(self.same(a, self.number(0)))
         return self.same(a, self.number(code))

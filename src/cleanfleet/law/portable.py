@@ -80,7 +80,7 @@ class _Assessment:
         refusals = [(f"{code}:{name}", where) for name, door in doors.items() for code, where in door.refusals]
         entered = {f"{prefix}in_{name}": door.value for name, door in doors.items()}
         entered.update({f"{prefix}not_{name}": door.absent for name, door in doors.items()})
-        stopped = reduce(operator.or_, [where for _, where in refusals], nw.lit(value=False))
+        stopped = reduce(operator.or_, [door.refused for door in doors.values()], nw.lit(value=False))
         helpers = self._layer(helpers, {f"{prefix}stopped": stopped, **entered})
         stopped = nw.col(f"{prefix}stopped")
         refused = reduce(operator.or_, [~told.is_null() for told in self._told()], stopped)
@@ -189,8 +189,8 @@ class _Answers:
         wanted = [p.status_cell, p.reason_cell, p.refused_cell, *p.check_cells.values(), *p.missing_cells.values()]
         wanted += [*p.flag_cells.values(), *(cell for cell, _ in self.cells.values()), *shows]
         found = iter(steps.lower(wanted))
-        self.status, reason, self.refused = next(found), next(found), next(found)
-        self.status = steps.words(self.status, p.status_cell.words)
+        status, reason, self.refused = next(found), next(found), next(found)
+        self.status = steps.words(status, p.status_cell.words)
         self.reason = steps.words(reason, p.reason_cell.words, blank="")
         self.checks = {name: next(found) for name in p.check_cells}
         missing = {f"missing:{name}": step for name in p.missing_cells if (step := next(found)) != FALSE}
@@ -198,13 +198,10 @@ class _Answers:
         self.values = {name: next(found) for name in self.cells}
         self.shows = {name: next(found) for name in p.shows_cells}
         self.shows.update({name: steps.negation(next(found)) for name in also})
-        # What all names of what is missing have in common is asked once: in most rows nothing is missing.
-        parts = [steps.parts("and", step) for step in missing.values()]
-        common = frozenset.intersection(*parts) if parts else frozenset((FALSE,))
-        self.open = steps.both(*sorted(common))
-        self.missing = {
-            name: steps.both(*sorted(part - common)) for name, part in zip(missing, parts, strict=True)
-        }  # fmt: skip
+        # Rows that lack something are asked for once: in most rows the names needn't be worked out.
+        self.open = steps.is_word(status, d.outcome.undetermined, p.status_cell.words) if missing else FALSE
+        facts = steps.literals(self.open, holds=True)
+        self.missing = {name: steps.under(step, facts) for name, step in missing.items()}
         self.flagged = steps.either(*self.flags.values())
         for name, (cell, _) in self.cells.items():
             if cell.kind == "text":

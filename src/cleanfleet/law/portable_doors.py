@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from decimal import Decimal
 from typing import Any
 
@@ -33,13 +34,15 @@ INEXACT = frozenset({"dask", "pandas", "modin", "cudf"})
 class Door:
     """One input column on its way in: helper columns in stages (a stage may use those before it), and what they come to.
 
-    ``refusals`` are (code, where) in the order of :mod:`.doors`; ``value`` and ``absent`` come after the last stage.
+    ``refused`` tells whether the cell is refused, ``refusals`` why, as (code, where) in the order of :mod:`.doors`: they are
+    asked in the few rows that are refused. ``value`` is within the column's bounds even where it is absent.
     """
 
     stages: list[dict[str, Expr]]
-    refusals: list[tuple[str, Expr]]
     value: Expr
     absent: Expr
+    refused: Expr
+    refusals: list[tuple[str, Expr]]
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def enter(cell: Cell, engine: Engine, zone: str) -> Door:
     if column.kind == "date":
         return _dates(cell, engine, zone)
     if dtype == nw.Boolean:
-        return Door([], [], given.fill_null(bool(cell.data.fill)), given.is_null())
+        return Door([], given.fill_null(bool(cell.data.fill)), given.is_null(), nw.lit(value=False), [])
     if column.kind == "boolean":
         spellings = {**dict.fromkeys(TRUE, 1), **dict.fromkeys(NO, 0)}
         return _words(cell, engine, spellings, list(spellings), "not_a_boolean")
@@ -141,37 +144,35 @@ def _integers(cell: Cell, engine: Engine) -> Door:
     given, dtype = nw.col(column.name), engine.schema[column.name]
     low, high, scale = _range(column)
     stages = _Stages(column.name, engine)
-    (outside,) = stages.next(outside=((given < -(-low // scale)) | (given > high // scale)).fill_null(False))
-    fitting = given if dtype in _INT64 else nw.when(outside).then(nw.lit(0, dtype)).otherwise(given)
-    number = fitting.cast(nw.Int64) if scale == 1 else fitting.cast(nw.Int64) * scale
-    value = nw.when(outside).then(integer(cell.data.fill)).otherwise(number).fill_null(cell.data.fill)
-    return Door(stages.all, [("out_of_range", outside)], value, given.is_null() | outside)
+    (fits,) = stages.next(fits=((given >= -(-low // scale)) & (given <= high // scale)).fill_null(False))
+    number = (given if dtype in _INT64 else nw.when(fits).then(given).otherwise(nw.lit(0, dtype))).cast(nw.Int64)
+    value = nw.when(fits).then(number if scale == 1 else number * scale).otherwise(integer(cell.data.fill))
+    refused = ~fits & ~given.is_null()
+    return Door(stages.all, value, ~fits, refused, [("out_of_range", refused)])
 
 
 def _fractions(cell: Cell, engine: Engine) -> Door:
-    """Floats and decimals: the integer next to the number, whether the number lies off it, whether it is out of range."""
+    """Floats and decimals: the integer next to the number, if the number is in range and no further off than noise."""
     column: Column = cell.data.column
     given, dtype = nw.col(column.name), engine.schema[column.name]
     low, high, scale = _range(column)
     stages = _Stages(column.name, engine)
-    blank = given.is_null() | given.is_nan() if dtype.is_float() else given.is_null()
-    shifted = nw.when(blank).then(nw.lit(float(low))).otherwise(given.cast(nw.Float64) * float(scale))
-    blank, shifted = stages.next(blank=blank, shifted=shifted)
-    inside = (shifted > float(low - 1)) & (shifted < float(high + 1))
-    floor = (nw.when(inside).then(shifted).otherwise(nw.lit(float(low))) + 0.5).floor()
-    (near,) = stages.next(near=floor.cast(nw.Int64))
+    (shifted,) = stages.next(shifted=given.cast(nw.Float64) * float(scale))
+    # Half a unit beyond the bounds still has its nearest integer within them; not-a-number is greater than any, or nothing.
+    inside = (shifted >= low - 0.5) & (shifted < high + 0.5)
+    (near,) = stages.next(near=(nw.when(inside).then(shifted).otherwise(nw.lit(float(cell.data.fill))) + 0.5).floor().cast(nw.Int64))
+    blank = given.is_null()
     if dtype.is_float():
-        gap, noise = shifted - near.cast(nw.Float64), float(FLOAT_NOISE)
-        uneven = ~((gap < noise) & (gap > -noise))
-        beyond = (shifted < float(low)) | (shifted > float(high))
+        blank = blank | given.is_nan()
+        uneven = ~((shifted - near.cast(nw.Float64)).abs() < float(FLOAT_NOISE))
+        outside = (shifted < float(low)) | (shifted > float(high))
     else:
-        uneven, beyond = _off(given, near, dtype.scale, column, engine)
-    (uneven,) = stages.next(uneven=uneven)
-    (outside,) = stages.next(outside=nw.when(uneven).then(beyond).otherwise((near < low) | (near > high)))
-    fill = integer(cell.data.fill)
-    value = nw.when(blank | uneven | outside).then(fill).otherwise(near)
+        uneven, outside = _off(given, near, dtype.scale, column, engine)
+    (absent,) = stages.next(absent=uneven.fill_null(True))
+    outside = outside.fill_null(False)
+    refused = absent & ~blank
     many = "not_whole" if column.decimals == 0 else "too_many_decimals"
-    return Door(stages.all, [("out_of_range", outside), (many, uneven & ~outside)], value, blank | uneven | outside)
+    return Door(stages.all, near, absent, refused, [("out_of_range", refused & outside), (many, refused & ~outside)])
 
 
 def _off(given: Expr, near: Expr, places: int, column: Column, engine: Engine) -> tuple[Expr, Expr]:
@@ -186,7 +187,7 @@ def _off(given: Expr, near: Expr, places: int, column: Column, engine: Engine) -
         off = given >= engine.exact(finer + 1, kept, largest_finer)
         off = off | (given <= engine.exact(finer - 1, kept, largest_finer))
     least, most = (engine.exact(integer(end), column.decimals, largest) for end in (low, high))
-    return off.fill_null(False), ((given < least) | (given > most)).fill_null(False)
+    return off, (given < least) | (given > most)
 
 
 def _dates(cell: Cell, engine: Engine, zone: str) -> Door:
@@ -195,25 +196,25 @@ def _dates(cell: Cell, engine: Engine, zone: str) -> Door:
     assert isinstance(column.minimum, dt.date)
     assert isinstance(column.maximum, dt.date)
     stages = _Stages(column.name, engine)
-    refusals: list[tuple[str, Expr]] = []
-    blank, unread = given.is_null(), None
+    unread: list[Expr] = []
     if dtype == nw.String:
         (text,) = stages.next(text=_stripped(given))
-        blank, iso = stages.next(blank=text.is_null() | (text == ""), iso=text.str.contains(_ISO).fill_null(False))
-        text = nw.when(iso).then(text).otherwise(nw.lit("1970-01-01"))
+        iso = text.str.contains(_ISO).fill_null(False)
+        blank, text = stages.next(blank=text.is_null() | (text == ""), text=nw.when(iso).then(text).otherwise(nw.lit("0001-01-00")))
         year, month, day = (text.str.slice(*part).cast(nw.Int64) for part in ((0, 4), (5, 2), (8, 2)))
         (number,) = stages.next(number=year * 10000 + month * 100 + day)
-        (unread,) = stages.next(unread=~blank & ~(iso & _is_day(number)))
-        refusals.append(("not_a_date", unread))
+        (wrong,) = stages.next(wrong=~blank & ~_is_day(number))
+        unread.append(wrong)
     else:
+        blank = given.is_null()
         (number,) = stages.next(number=_day_number(_local(given, dtype, column, engine, zone)))
-    outside = (number < date_number(column.minimum)) | (number > date_number(column.maximum))
-    outside = outside & ~blank if unread is None else outside & ~blank & ~unread
-    (outside,) = stages.next(outside=outside)
-    refusals.append(("out_of_range", outside))
-    absent = blank | outside if unread is None else blank | outside | unread
-    value = nw.when(absent).then(integer(cell.data.fill)).otherwise(number)
-    return Door(stages.all, refusals, value, absent)
+    fits = (number >= date_number(column.minimum)) & (number <= date_number(column.maximum))
+    (fits,) = stages.next(fits=reduce(lambda so_far, wrong: so_far & ~wrong, unread, fits).fill_null(False))
+    value = nw.when(fits).then(number).otherwise(integer(cell.data.fill))
+    refused = ~fits & ~blank
+    refusals = [("not_a_date", wrong) for wrong in unread]
+    refusals.append(("out_of_range", reduce(lambda so_far, wrong: so_far & ~wrong, unread, refused)))
+    return Door(stages.all, value, ~fits, refused, refusals)
 
 
 _ISO = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -230,7 +231,7 @@ def _local(given: Expr, dtype: Any, column: Column, engine: Engine, zone: str) -
 
 def _day_number(day: Expr) -> Expr:
     year, month, date = (part.cast(nw.Int64) for part in (day.dt.year(), day.dt.month(), day.dt.day()))
-    return (year * 10000 + month * 100 + date).fill_null(0)
+    return year * 10000 + month * 100 + date
 
 
 def _is_day(number: Expr) -> Expr:
@@ -254,23 +255,21 @@ def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list
     if engine.schema[column.name] != nw.String:
         given = given.cast(nw.String)
     stages = _Stages(column.name, engine)
-    at_once = [(given.is_null(), integer(_EMPTY)), *((given == word, integer(spellings[fold(word)])) for word in plain)]
+    empty, nothing = integer(_EMPTY if column.default is None else cell.data.fill), nw.lit(None, nw.String)
+    at_once = [(given.is_null(), empty), *((given == word, integer(spellings[fold(word)])) for word in plain)]
     (first,) = stages.next(first=chain(at_once, integer(_FOLD)))
-    nothing = nw.lit(None, nw.String)
     lower = given.str.strip_chars(" \t\r\n").str.to_lowercase()
     lower = lower.str.replace_all(" ", "_", literal=True).str.replace_all("-", "_", literal=True)
     (lower,) = stages.next(lower=nw.when(first == _FOLD).then(lower).otherwise(nothing))
-    folded = _stripped(given).str.to_lowercase().str.replace_all(f"[{_BLANKS}_\\-]+", "_")
     # A chain, not is_in(): of that DuckDB makes a join, which is slower and needn't keep the order of the rows.
+    folded = _stripped(given).str.to_lowercase().str.replace_all(f"[{_BLANKS}_\\-]+", "_")
     folded = chain([(lower == word, lower) for word in ("", *spellings)], folded)
     (folded,) = stages.next(folded=nw.when(first == _FOLD).then(folded).otherwise(nothing))
-    cases = [(folded == "", integer(_EMPTY)), *((folded == word, integer(number)) for word, number in spellings.items())]
+    cases = [(folded == "", empty), *((folded == word, integer(number)) for word, number in spellings.items())]
     (number,) = stages.next(code=nw.when(first != _FOLD).then(first).otherwise(chain(cases, integer(_UNKNOWN))))
-    if cell.kind == "truth":
-        value = nw.when(number < 0).then(nw.lit(bool(cell.data.fill))).otherwise(number == 1)
-    else:
-        value = nw.when(number < 0).then(integer(cell.data.fill)).otherwise(number)
-    return Door(stages.all, [(code, number == _UNKNOWN)], value, number < 0)
+    # A code below 0 is none of the words', so that no choice by words takes it for one.
+    value = number == 1 if cell.kind == "truth" else number
+    return Door(stages.all, value, number < 0, number == _UNKNOWN, [(code, number == _UNKNOWN)])
 
 
 # -- out

@@ -447,8 +447,9 @@ def effective(
 ) -> list[Record]:
     """The records that count as known on ``known``: one for each place (keys, from or period), the one known last.
 
-    Records below ``min_grade`` are left out before, so that an older, better graded one may stand in for them. An
-    overlay's record wins over the law's, a later overlay's over an earlier one's.
+    Where that one is graded below ``min_grade`` its place has no value: what it replaced is not law any more, so neither an
+    older record nor an earlier step may stand in. An overlay's record wins over the law's, a later overlay's over an
+    earlier one's; an overlay's record below ``min_grade`` doesn't count at all.
     """
     order = [grade.grade for grade in grades]
     limit = order.index(min_grade) if min_grade else len(order)
@@ -456,11 +457,15 @@ def effective(
     layers = [value.records, *(overlay.records.get(value.name, ()) for overlay in overlays)]
     for layer, records in enumerate(layers):
         for record in records:
-            if record.known_from > known or (min_grade and order.index(record.confidence) > limit):
+            weak = bool(min_grade) and order.index(record.confidence) > limit
+            if record.known_from > known or (weak and layer):
                 continue
             place = (record.keys, record.applies_from, record.period)
             rank = (layer, record.known_from, record.corrected_on or BEGIN)
             if place not in best or rank > best[place][0]:
+                if weak:
+                    note = f"left out: its grade {record.confidence} is below {min_grade}"
+                    record = replace(record, value=None, withdrawn=False, note=note)
                 best[place] = (rank, record)
     return [record for _, record in best.values() if not record.withdrawn]
 

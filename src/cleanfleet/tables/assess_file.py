@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 
 import polars as pl
 
+from ..law.columns import Refused
 from ..law.errors import InputError
 from ..law.policy import Policy
 from .layout import Layout
@@ -97,12 +98,18 @@ def assess_file(
 
     Raises :class:`InputError` for a file that can't be used; nothing is written then.
     """
+    files = [Path(file).resolve() for file in (path, out, refused, summary_out) if file is not None]
+    if len(set(files)) < len(files):
+        raise InputError("the file that is read and those that are written must be different files")
     columns = list(policy.inputs)
     day = next((c for c in columns if c.required and c.kind == "date"), None)
     if on is not None:
         if day is None:
             raise InputError(f"{policy.id} has no date column that a date could be given for")
-        day.read(on.isoformat())
+        try:
+            day.read(on.isoformat())
+        except Refused as error:
+            raise InputError(error.message) from None
         columns = [dataclasses.replace(c, required=False) if c is day else c for c in columns]
     checked = tuple(unique) or policy.definition.unique
     table = read(
@@ -246,7 +253,8 @@ class _Run:
         for output in self.policy.outputs:
             if answers.schema[output.name].is_numeric():
                 total = determined.select(pl.col(output.name).cast(pl.Decimal(38, output.decimals)).sum()).item()
-                outcome.totals[output.name] = outcome.totals.get(output.name, Decimal(0)) + (total or Decimal(0))
+                nothing = Decimal(0).scaleb(-output.decimals)
+                outcome.totals[output.name] = outcome.totals.get(output.name, nothing) + (total or nothing)
 
     def write(self, batch: Batch, typed: pl.DataFrame, answers: pl.DataFrame) -> None:
         outcome = self.outcome
