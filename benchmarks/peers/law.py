@@ -22,7 +22,8 @@ RATES = {
     (2028, "used"): 27,
 }
 CLASSES = [
-    "MA", "MB", "MC", "MD1", "MD2", "MD3", "MD4", "ME", "NA", "NB", "NC", "LA", "LB", "LC", "LD", "LE", "TA", "TB", "TC", "TD",
+    "MA", "MB", "MC", "MD1", "MD2", "MD3", "MD4", "ME", "NA", "NB", "NC",
+    "LA", "LB", "LC", "LD", "LE", "TA", "TB", "TC", "TD",
 ]  # fmt: skip
 TYPES = {"MA": "A", "MB": "A", "MC": "A", "MD1": "B", "NA": "B"}
 EXCLUDED = {

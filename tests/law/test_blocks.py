@@ -97,5 +97,5 @@ def test_the_table_cache_does_not_mix_up_tables(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(blocks, "_tables", {})
     for number in range(5000):
         data = (number, number + 1)
-        assert blocks._table(data, "number").tolist() == [number, number + 1]
+        assert blocks._table(data, np.int64).tolist() == [number, number + 1]
     assert len(blocks._tables) <= 4097

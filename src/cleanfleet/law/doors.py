@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from .blocks import Array
+from .blocks import BLOCK, Array, dtype_of
 from .cells import Cell
 from .columns import FALSE as NO
 from .columns import FIRST_DAY, FLOAT_NOISE, LAST_DAY, TRUE, Column, fold
@@ -80,18 +80,15 @@ def enter(frame: pl.DataFrame, inputs: dict[str, Cell], zone: str) -> Entered:
         series = frame[name]
         column: Column = cell.data.column
         if column.is_number:
-            values, absent = _numbers(series, column, entered)
+            values, absent = _numbers(series, column, entered, fill)
         elif column.kind == "date":
-            values, absent = _dates(series, column, entered, zone)
+            values, absent = _dates(series, column, entered, zone, fill)
         elif column.kind == "boolean":
-            values, absent = _words(
-                series, column, entered, {**dict.fromkeys(TRUE, 1), **dict.fromkeys(NO, 0)}, "not_a_boolean"
-            )
+            spellings = {**dict.fromkeys(TRUE, 1), **dict.fromkeys(NO, 0)}
+            values, absent = _words(series, column, entered, spellings, "not_a_boolean", fill, np.bool_)
         else:
             spellings = {spelling: cell.words.index(word) for spelling, word in column.folded().items()}
-            values, absent = _words(series, column, entered, spellings, "unknown_value")
-        if absent is not False:
-            values = np.where(absent, fill, values)
+            values, absent = _words(series, column, entered, spellings, "unknown_value", fill, dtype_of(cell))
         entered.values[name], entered.absent[name] = values, absent
     return entered
 
@@ -111,46 +108,74 @@ def _merged(a: Array | bool, b: Array | None) -> Array | bool:
     return b if a is False else np.logical_or(a, b)
 
 
-def _numbers(series: pl.Series, column: Column, entered: Entered) -> tuple[Array, Array | bool]:
+def _numbers(series: pl.Series, column: Column, entered: Entered, fill: int) -> tuple[Array, Array | bool]:
     assert isinstance(column.minimum, Decimal)
     assert isinstance(column.maximum, Decimal)
     scale = 10**column.decimals
     low, high = int(column.minimum * scale), int(column.maximum * scale)
     dtype = series.dtype
-    many = "not_whole" if column.decimals == 0 else "too_many_decimals"
     if dtype.is_float():
-        raw = series.cast(pl.Float64).to_numpy()
-        blank = np.isnan(raw)  # empty and not-a-number alike
-        absent: Array | bool = blank if blank.any() else False
-        with np.errstate(invalid="ignore", over="ignore"):
-            shifted = np.where(blank, 0.0, raw) * scale
-            near = np.rint(shifted)
-            uneven = ~(np.abs(shifted - near) < float(FLOAT_NOISE))
-            number = np.where(uneven, shifted, near)
-            outside = ~((number >= low) & (number <= high))
-        outside, uneven = outside & ~blank, uneven & ~blank
-        values = np.where(outside | uneven | blank, low, near).astype(np.int64)
-    elif dtype.is_decimal():
-        absent = _nulls(series)
+        return _floats(series, column, entered, fill, low, high)
+    absent = _nulls(series)
+    if dtype.is_decimal():
         values, outside, uneven = _decimals(series, column.decimals, low, high)
-        if absent is not False:
-            outside = outside & ~absent
+        if absent is not False:  # empty cells stand as 0 on the way, which is not judged
+            outside, uneven = outside & ~absent, uneven & ~absent
+        _refuse(entered, "out_of_range", column, outside)
+        _refuse(entered, "not_whole" if column.decimals == 0 else "too_many_decimals", column, uneven & ~outside)
+        outside = outside | uneven
     else:
-        absent = _nulls(series)
         fits = series.cast(pl.Int64, strict=False)  # null where it is too large for that
-        whole = (fits.fill_null(0) if fits.null_count() else fits).to_numpy()
-        outside = (whole < -(-low // scale)) | (whole > high // scale)
-        if fits.null_count() > series.null_count():
+        values = (fits.fill_null(-(-low // scale)) if fits.null_count() else fits).to_numpy()
+        least, most = -(-low // scale), high // scale
+        same = fits.null_count() == series.null_count()
+        if same and len(values) and values.min() >= least and values.max() <= most:
+            return _filled(values * scale if scale > 1 else values, absent, fill), absent
+        outside = (values < least) | (values > most)
+        if not same:
             outside = outside | fits.is_null().to_numpy()
-        values = whole * scale
-        uneven = np.zeros(0, dtype=bool)
         if absent is not False:
             outside = outside & ~absent
+        values = values * scale
+        _refuse(entered, "out_of_range", column, outside)
+    absent = _merged(absent, outside)
+    return _filled(values, absent, fill), absent
+
+
+def _filled(values: Array, absent: Array | bool, fill: int) -> Array:
+    return values if absent is False else np.where(absent, fill, values)
+
+
+def _floats(
+    series: pl.Series, column: Column, entered: Entered, fill: int, low: int, high: int
+) -> tuple[Array, Array | bool]:
+    """Binary numbers, in blocks: most blocks hold only numbers that are in range and near a kept place."""
+    filled = series.cast(pl.Float64).fill_nan(None)
+    absent = _nulls(filled)
+    raw = (filled.fill_null(0.0) if absent is not False else filled).to_numpy()
+    rows, scale, noise = len(raw), 10**column.decimals, float(FLOAT_NOISE)
+    values = np.empty(rows, dtype=np.int64)
+    outside, uneven = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for start in range(0, rows, BLOCK):
+            part = slice(start, start + BLOCK)
+            shifted = raw[part] * scale
+            near = np.rint(shifted)
+            gap = shifted - near
+            if gap.max() < noise and gap.min() > -noise and near.min() >= low and near.max() <= high:
+                values[part] = near
+                continue
+            far = ~(np.abs(gap) < noise)
+            number = np.where(far, shifted, near)
+            off = ~((number >= low) & (number <= high))
+            if absent is not False:
+                off, far = off & ~absent[part], far & ~absent[part]
+            outside[part], uneven[part] = off, far & ~off
+            values[part] = np.where(off | far, low, near)
     _refuse(entered, "out_of_range", column, outside)
-    if not uneven.size:
-        return values, _merged(absent, outside)
-    _refuse(entered, many, column, uneven & ~outside)
-    return values, _merged(absent, outside | uneven)
+    _refuse(entered, "not_whole" if column.decimals == 0 else "too_many_decimals", column, uneven)
+    absent = _merged(absent, outside | uneven)
+    return _filled(values, absent, fill), absent
 
 
 def _decimals(series: pl.Series, places: int, low: int, high: int) -> tuple[Array, Array, Array]:
@@ -191,7 +216,9 @@ def _calendar() -> Array:
     return np.asarray(year * 10000 + month * 100 + day)
 
 
-def _dates(series: pl.Series, column: Column, entered: Entered, zone: str) -> tuple[Array, Array | bool]:
+def _dates(
+    series: pl.Series, column: Column, entered: Entered, zone: str, fill: int
+) -> tuple[Array, Array | bool]:
     assert isinstance(column.minimum, dt.date)
     assert isinstance(column.maximum, dt.date)
     refused: Array | None = None
@@ -208,41 +235,49 @@ def _dates(series: pl.Series, column: Column, entered: Entered, zone: str) -> tu
             series = series.dt.convert_time_zone(zone)
         series = series.dt.date()
     absent = _nulls(series)
-    ordinal = series.fill_null(dt.date(1970, 1, 1)).to_physical().to_numpy().astype(np.int64)
-    inside = (ordinal >= _FIRST_DAY) & (ordinal <= _LAST_DAY)
-    values = _calendar()[np.where(inside, ordinal - _FIRST_DAY, 0)]
-    outside: Array = ~inside | (values < date_number(column.minimum)) | (values > date_number(column.maximum))
+    days = (series.fill_null(dt.date(1970, 1, 1)) if absent is not False else series).to_physical().to_numpy()
+    least, most = (day.toordinal() - dt.date(1970, 1, 1).toordinal() for day in (column.minimum, column.maximum))
+    if len(days) and days.min() >= least and days.max() <= most:
+        return _filled(_calendar()[days - _FIRST_DAY], absent, fill), absent
+    outside: Array = (days < least) | (days > most)
+    values = _calendar()[np.where(outside, 0, days - _FIRST_DAY)]
     if absent is not False:
         outside = outside & ~absent
     _refuse(entered, "out_of_range", column, outside)
-    return values, _merged(absent, outside)
+    absent = _merged(absent, outside)
+    return _filled(values, absent, fill), absent
 
 
 def _words(
-    series: pl.Series, column: Column, entered: Entered, spellings: dict[str, int], code: str
+    series: pl.Series, column: Column, entered: Entered, spellings: dict[str, int], code: str, fill: int, dtype: Any
 ) -> tuple[Array, Array | bool]:
-    if series.dtype == pl.Boolean:
-        return series.fill_null(False).to_numpy().astype(np.int64), _nulls(series)
+    """Words as codes: each spelling that occurs is read once, then the rows are looked up."""
     if not len(series):
-        return np.zeros(0, dtype=np.int64), False
-    if series.dtype in (pl.Categorical, pl.Enum):
-        words = series.unique().drop_nulls()
-        present = words.to_physical().to_numpy()
-        blank = int(present.max(initial=0)) + 1
-        table = np.full(blank + 1, _EMPTY, dtype=np.int64)
-        table[present] = [_spelt(word, spellings) for word in words.to_list()]
-        found = table[series.to_physical().cast(pl.UInt32).fill_null(blank).to_numpy()]
-    else:
-        words = series.cast(pl.String).unique()
-        codes = [_spelt(word, spellings) for word in words.to_list()]
-        places = series.cast(pl.String).replace_strict(words, pl.Series(codes, dtype=pl.Int64), return_dtype=pl.Int64)
-        found = places.to_numpy()
-    lowest = found.min() if len(found) else 0
-    if lowest >= 0:
-        return found, False
-    unknown = found == _UNKNOWN
-    _refuse(entered, code, column, unknown)
-    return found, found < 0
+        return np.zeros(0, dtype=dtype), False
+    if series.dtype == pl.Boolean:
+        absent = _nulls(series)
+        return (series.fill_null(bool(fill)) if absent is not False else series).to_numpy(), absent
+    if series.dtype not in (pl.Categorical, pl.Enum):
+        series = _categories(series.cast(pl.String))
+    present = series.unique().drop_nulls()
+    places = present.to_physical().to_numpy()
+    blank = int(places.max(initial=0)) + 1
+    table = np.full(blank + 1, _EMPTY, dtype=np.int64)
+    table[places] = [_spelt(word, spellings) for word in present.to_list()]
+    physical = series.to_physical()
+    if series.null_count():
+        physical = physical.cast(pl.UInt32).fill_null(blank)
+    found = physical.to_numpy()
+    values = np.where(table < 0, fill, table).astype(dtype)[found]
+    if (table[places] >= 0).all():
+        return values, _nulls(series)
+    _refuse(entered, code, column, (table == _UNKNOWN)[found])
+    return values, (table < 0)[found]
+
+
+def _categories(series: pl.Series) -> pl.Series:
+    """A text column as an Enum of the words that occur in it, so that each is read once."""
+    return series.cast(pl.Enum(series.unique().drop_nulls()))
 
 
 _EMPTY, _UNKNOWN = -1, -2
@@ -275,8 +310,9 @@ def integers(values: Array, valid: Array) -> pl.Series:
 def words_out(codes: Array, valid: Array, words: Sequence[str]) -> pl.Series:
     """Codes as an Enum column over ``words``, null where not ``valid``."""
     enum = pl.Enum(words)
-    lookup = pl.Series([*words, None], dtype=enum)
-    return lookup.gather(np.where(valid, codes, len(words)).astype(np.uint32))
+    if valid.all():
+        return pl.Series(words, dtype=enum).gather(codes.astype(np.uint32))
+    return pl.Series([*words, None], dtype=enum).gather(np.where(valid, codes, len(words)).astype(np.uint32))
 
 
 def texts_out(codes: Array, text: Any) -> pl.Series:

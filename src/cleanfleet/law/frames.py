@@ -161,9 +161,11 @@ def _codes(bits: list[tuple[str, Array]], rows: int) -> tuple[Array, Callable[[i
     if len(present) > _BITS:
         sets, codes = np.unique(np.column_stack([where.astype(bool) for _, where in present]), axis=0, return_inverse=True)
         return codes, lambda code: "; ".join(name for (name, _), here in zip(present, sets[code], strict=True) if here)
-    codes = np.zeros(rows, dtype=np.int64)
+    size = len(present)
+    narrow: Any = np.uint8 if size <= 8 else np.uint16 if size <= 16 else np.uint32 if size <= 32 else np.int64
+    codes = np.zeros(rows, dtype=narrow)
     for i, (_, where) in enumerate(present):
-        codes += where.astype(np.int64) << i
+        codes += where.astype(bool, copy=False).view(np.uint8) * narrow(1 << i)
     return codes, lambda code: "; ".join(name for i, (name, _) in enumerate(present) if code >> i & 1)
 
 
@@ -173,12 +175,14 @@ def _texts(bits: list[tuple[str, Array]], rows: int) -> pl.Series:
 
 def _reasons(word: Array, words: Sequence[str], bits: list[tuple[str, Array]], told: pl.Series | None) -> pl.Series:
     codes, told_by = _codes(bits, len(word))
-    combined = codes * len(words) + word
-    blank = words.index("") if "" in words else -1
+    # Few rows have reasons from bits: those are numbered after the words.
+    special = np.flatnonzero(codes)
+    sets, inverse = np.unique(codes[special], return_inverse=True)
+    combined = word.astype(np.uint32)
+    combined[special] = len(words) + inverse
 
     def text(code: int) -> str:
-        bit, place = divmod(code, len(words))
-        return told_by(bit) or ("" if place == blank else words[place])
+        return told_by(int(sets[code - len(words)])) if code >= len(words) else words[code]
 
     reasons = doors.texts_out(combined, text)
     if told is None or told.null_count() == len(told):

@@ -255,8 +255,16 @@ def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list
     if engine.schema[column.name] != nw.String:
         given = given.cast(nw.String)
     stages = _Stages(column.name, engine)
-    empty, nothing = integer(_EMPTY if column.default is None else cell.data.fill), nw.lit(None, nw.String)
-    at_once = [(given.is_null(), empty), *((given == word, integer(spellings[fold(word)])) for word in plain)]
+    empty = _EMPTY if column.default is None else cell.data.fill
+    number = _spelt(given, stages, spellings, plain, empty)
+    # A code below 0 is none of the words', so that no choice by words takes it for one.
+    value = number == 1 if cell.kind == "truth" else number
+    return Door(stages.all, value, number < 0, number == _UNKNOWN, [(code, number == _UNKNOWN)])
+
+
+def _spelt(given: Expr, stages: _Stages, spellings: Mapping[str, int], plain: list[str], empty: int) -> Expr:
+    nothing = nw.lit(None, nw.String)
+    at_once = [(given.is_null(), integer(empty)), *((given == word, integer(spellings[fold(word)])) for word in plain)]
     (first,) = stages.next(first=chain(at_once, integer(_FOLD)))
     lower = given.str.strip_chars(" \t\r\n").str.to_lowercase()
     lower = lower.str.replace_all(" ", "_", literal=True).str.replace_all("-", "_", literal=True)
@@ -265,11 +273,9 @@ def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list
     folded = _stripped(given).str.to_lowercase().str.replace_all(f"[{_BLANKS}_\\-]+", "_")
     folded = chain([(lower == word, lower) for word in ("", *spellings)], folded)
     (folded,) = stages.next(folded=nw.when(first == _FOLD).then(folded).otherwise(nothing))
-    cases = [(folded == "", empty), *((folded == word, integer(number)) for word, number in spellings.items())]
+    cases = [(folded == "", integer(empty)), *((folded == word, integer(number)) for word, number in spellings.items())]
     (number,) = stages.next(code=nw.when(first != _FOLD).then(first).otherwise(chain(cases, integer(_UNKNOWN))))
-    # A code below 0 is none of the words', so that no choice by words takes it for one.
-    value = number == 1 if cell.kind == "truth" else number
-    return Door(stages.all, value, number < 0, number == _UNKNOWN, [(code, number == _UNKNOWN)])
+    return number
 
 
 # -- out
