@@ -26,15 +26,25 @@ def test_the_wheel_alone(tmp_path: Path) -> None:
     subprocess.run(install, check=True, capture_output=True, text=True)
     cars = tmp_path / "cars.csv"
     cars.write_text(
-        "vehicle_class,condition,tare_kg,co2_g_per_km,co2_cycle,accepted_on\nMA,used,1600,150,3P-WLTP,2026-03-31\n", encoding="utf-8"
+        "vehicle_class,condition,tare_kg,co2_g_per_km,co2_cycle,accepted_on\nMA,used,1600,150,3P-WLTP,2026-03-31\n",
+        encoding="utf-8",
     )
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    command = [str(tmp_path / "env" / "bin" / "cleanfleet"), "assess", "cars.csv", "-p", "nz-clean-vehicle-standard", "--json"]
+    command = [
+        str(tmp_path / "env" / "bin" / "cleanfleet"),
+        "assess",
+        "cars.csv",
+        "-p",
+        "nz-clean-vehicle-standard",
+        "--json",
+    ]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert '"charge_nzd": 222.00' in done.stdout
     # what the core doesn't install is asked for by name
-    picture = subprocess.run([*command, "--chart", "x.svg"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    picture = subprocess.run(
+        [*command, "--chart", "x.svg"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert picture.returncode == 2
     assert "cleanfleet[report]" in picture.stderr
     assert "Traceback" not in picture.stderr

@@ -125,7 +125,10 @@ def main() -> int:
     reference = oracle(options.policy)
     killed_by = [survives_quickly(mutant, folder, reference) for mutant in found]
     left = [mutant for mutant, killer in zip(found, killed_by, strict=True) if not killer]
-    print(f"{len(found)} mutants; killed by {dict(Counter(k for k in killed_by if k))}; {len(left)} left for the tests", flush=True)
+    print(
+        f"{len(found)} mutants; killed by {dict(Counter(k for k in killed_by if k))}; {len(left)} left for the tests",
+        flush=True,
+    )
     with ThreadPoolExecutor(options.jobs) as pool:
         alive = list(pool.map(lambda mutant: survives(mutant, options.policy, folder), left))
     survivors = [mutant for mutant, lives in zip(left, alive, strict=True) if lives]

@@ -33,7 +33,9 @@ def main() -> int:
     for command, expected in wanted:
         if command.split()[:2] in (["git", "clone"], ["make", "test"]) or command.startswith("cd "):
             continue  # this script runs inside the clone, and after 'make test'
-        done = subprocess.run(command, shell=True, cwd=ROOT, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+        done = subprocess.run(
+            command, shell=True, cwd=ROOT, env={**os.environ, "PATH": path}, capture_output=True, text=True
+        )
         print(f"{'ok  ' if done.returncode == expected else 'FAIL'} {command}")
         if done.returncode != expected:
             failed += 1

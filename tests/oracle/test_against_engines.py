@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+
 from cleanfleet import policies
 
 from .generate import assess_table, vehicles
@@ -32,7 +32,14 @@ def policy() -> Any:
 
 
 def _list(column: str, prefix: str = "") -> pl.Expr:
-    return pl.col(column).cast(pl.String).fill_null("").str.split("; ").list.eval(pl.element().filter(pl.element() != "")).list.sort()
+    return (
+        pl.col(column)
+        .cast(pl.String)
+        .fill_null("")
+        .str.split("; ")
+        .list.eval(pl.element().filter(pl.element() != ""))
+        .list.sort()
+    )
 
 
 def differences(answers: pl.DataFrame, truth: pl.DataFrame) -> dict[str, int]:
@@ -55,7 +62,9 @@ def differences(answers: pl.DataFrame, truth: pl.DataFrame) -> dict[str, int]:
     )
     assert ours.height == theirs.height
     return {
-        name: int(ours[name].ne_missing(theirs[name]).sum()) for name in ours.columns if ours[name].ne_missing(theirs[name]).any()
+        name: int(ours[name].ne_missing(theirs[name]).sum())
+        for name in ours.columns
+        if ours[name].ne_missing(theirs[name]).any()
     }
 
 
@@ -102,16 +111,14 @@ def test_thirty_thousand_vehicles(engine: str, policy: Any, tmp_path: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def million() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+def million() -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = vehicles(1_000_000, 1)
-    yield frame, assess_table(frame, processes=os.cpu_count() or 2)
+    return frame, assess_table(frame, processes=os.cpu_count() or 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_million_vehicles(
-    engine: str, policy: Any, million: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path
-) -> None:
+def test_a_million_vehicles(engine: str, policy: Any, million: tuple[pl.DataFrame, pl.DataFrame], tmp_path: Path) -> None:
     _needs(engine)
     frame, truth = million
     assert differences(run(engine, policy, frame, tmp_path), truth) == {}

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from cleanfleet import policies
 
 ROOT = Path(__file__).resolve().parents[2]

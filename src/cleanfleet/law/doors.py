@@ -22,7 +22,6 @@ from .cells import Cell
 from .columns import FALSE as NO
 from .columns import FIRST_DAY, FLOAT_NOISE, LAST_DAY, TRUE, Column, fold
 from .errors import InputError
-from .values import date_number
 
 _FIRST_DAY = FIRST_DAY.toordinal() - dt.date(1970, 1, 1).toordinal()
 _LAST_DAY = LAST_DAY.toordinal() - dt.date(1970, 1, 1).toordinal()
@@ -168,7 +167,7 @@ def _floats(
             far = ~(np.abs(gap) < noise)
             number = np.where(far, shifted, near)
             off = ~((number >= low) & (number <= high))
-            if absent is not False:
+            if isinstance(absent, np.ndarray):
                 off, far = off & ~absent[part], far & ~absent[part]
             outside[part], uneven[part] = off, far & ~off
             values[part] = np.where(off | far, low, near)
@@ -216,9 +215,7 @@ def _calendar() -> Array:
     return np.asarray(year * 10000 + month * 100 + day)
 
 
-def _dates(
-    series: pl.Series, column: Column, entered: Entered, zone: str, fill: int
-) -> tuple[Array, Array | bool]:
+def _dates(series: pl.Series, column: Column, entered: Entered, zone: str, fill: int) -> tuple[Array, Array | bool]:
     assert isinstance(column.minimum, dt.date)
     assert isinstance(column.maximum, dt.date)
     refused: Array | None = None

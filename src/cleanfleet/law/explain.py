@@ -121,7 +121,9 @@ class Explanation:
             if step.because:
                 lines.append(f"  because {' and '.join(step.because)}")
             for used in step.values:
-                lines.append(f"  {used.name} = {used.value} {used.unit}".rstrip() + f" ({used.applies}; grade {used.confidence})")
+                lines.append(
+                    f"  {used.name} = {used.value} {used.unit}".rstrip() + f" ({used.applies}; grade {used.confidence})"
+                )
                 lines += [f"    {title} {url}".rstrip() for title, url in used.references]
                 if used.note:
                     lines.append(f"    note: {used.note}")
@@ -324,10 +326,10 @@ def _text(cell: Cell, walk: _Walk, numbers: bool, rank: int = 0) -> str:
         return f"{op}({_text(args[0], walk, numbers)}, {_text(args[1], walk, numbers)})"
     if op in ("truncate_div", "floor_div", "half_up_div"):
         name = op.removesuffix("_div")
-        inner = _text(args[0], walk, numbers, 0 if _is_one(args[1]) else 6)
+        divided = _text(args[0], walk, numbers, 0 if _is_one(args[1]) else 6)
         if not _is_one(args[1]):
-            inner = f"{inner} / {_text(args[1], walk, numbers, 7)}"
-        return f"{name}({inner}{f', {cell.decimals}' if cell.decimals else ''})"
+            divided = f"{divided} / {_text(args[1], walk, numbers, 7)}"
+        return f"{name}({divided}{f', {cell.decimals}' if cell.decimals else ''})"
     if op == "year":
         return f"year({_text(args[0], walk, numbers)})"
     if op == "add_years":

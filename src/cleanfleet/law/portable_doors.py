@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import narwhals.stable.v2 as nw

@@ -189,7 +189,7 @@ class _Run:
         self.main: Writer | None = None
         self.rejects: Writer | None = None
         self._session: Any = None
-        self.names = [name for name in self.policy.table().names()]
+        self.names = self.policy.table().names()
 
     def assess(self, batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
         """(the policy's columns as read, the answer columns), row for row; counts them."""
