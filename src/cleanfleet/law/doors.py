@@ -299,8 +299,9 @@ def decimals(values: Array, valid: Array, places: int) -> pl.Series:
     return pl.Series(pl.from_arrow(array))
 
 
-def integers(values: Array, valid: Array) -> pl.Series:
-    series = pl.Series(values.astype(np.int64, copy=False))
+def integers(values: Array, valid: Array, *, narrow: bool = False) -> pl.Series:
+    """Whole numbers as a column, null where not ``valid``; ``narrow`` where they are known to fit 32 bits."""
+    series = pl.Series(values.astype(np.int32 if narrow else np.int64, copy=False))
     return series if valid.all() else series.set(pl.Series(~valid), None)
 
 

@@ -16,7 +16,7 @@ from .errors import InputError, near
 from .program import Program
 
 #: Rows that are entered, computed and shown at a time; each stretch is independent of the others.
-STRETCH = 1 << 18
+STRETCH = 1 << 17
 #: So many different reasons or flags fit into the bits of one integer, beside the word of a reason.
 _BITS = 48
 #: The names of the columns that every answer has.
@@ -152,7 +152,9 @@ def _column(cell: Cell, values: Array, valid: Array, places: int) -> pl.Series:
         numbers = doors.integers(values, valid).cast(pl.String)
         return numbers.str.to_date("%Y%m%d", strict=False)
     values = values * 10 ** (places - cell.decimals) if places > cell.decimals else values
-    return doors.decimals(values, valid, places) if places else doors.integers(values, valid)
+    if places:
+        return doors.decimals(values, valid, places)
+    return doors.integers(values, valid, narrow=max(abs(cell.low), abs(cell.high)) < 2**31)
 
 
 def _codes(bits: list[tuple[str, Array]], rows: int) -> tuple[Array, Callable[[int], str]]:

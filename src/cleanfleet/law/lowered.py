@@ -291,7 +291,11 @@ class Steps:
         if self.branches(a) is not None:
             return self.mapped(a, texts)
         *others, last = sorted(texts, key=lambda code: words[code] != blank)
-        return reduce(lambda found, code: self.choose(self._is_code(a, code, len(words)), texts[code], found), reversed(others), texts[last])
+        return reduce(
+            lambda found, code: self.choose(self._is_code(a, code, len(words)), texts[code], found),
+            reversed(others),
+            texts[last],
+        )
 
     def is_word(self, a: int, word: str, words: Sequence[str]) -> int:
         """Whether a code is that of ``word``."""
@@ -409,7 +413,9 @@ class Steps:
         if cell.args[0].low >= 0 or whole == a:
             return whole
         zero = self.number(0)
-        return self.choose(self.less(a, zero), self._sub(None, zero, self._floor_div(None, self._sub(None, zero, a), b)), whole)
+        return self.choose(
+            self.less(a, zero), self._sub(None, zero, self._floor_div(None, self._sub(None, zero, a), b)), whole
+        )
 
     def _half_up_div(self, _: Cell, a: int, b: int) -> int:
         two = self.number(2)

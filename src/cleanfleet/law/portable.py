@@ -20,6 +20,7 @@ from .cells import Cell
 from .errors import InputError, near
 from .lowered import FALSE, Steps
 from .portable_doors import Engine, Expr, check_types, column_of, enter, integer, named, texts
+from .portable_duckdb import with_columns
 from .program import Program
 
 #: A step that nests others deeper than this becomes a column of its own.
@@ -72,7 +73,10 @@ class _Assessment:
 
     def _enter(self) -> None:
         doors = {name: enter(cell, self.engine, self.program.definition.zone) for name, cell in self.inputs.items()}
-        helpers: list[str] = []
+        native = {name: expr for door in doors.values() for name, expr in door.native.items()}
+        if native:
+            self.frame = nw.from_native(with_columns(self.frame.to_native(), native))
+        helpers = list(native)
         for number in range(max((len(door.stages) for door in doors.values()), default=0)):
             stages = [door.stages[number] for door in doors.values() if number < len(door.stages)]
             helpers = self._layer(helpers, {name: expr for stage in stages for name, expr in stage.items()})
@@ -173,7 +177,10 @@ def _layers(steps: Steps, roots: Sequence[int]) -> list[tuple[list[int], list[in
         else:
             seen(root, top + 1)
     return [
-        (layers[here], [number for number, until in last.items() if level[number] < here < until or level[number] < here == until])
+        (
+            layers[here],
+            [number for number, until in last.items() if level[number] < here < until or level[number] < here == until],
+        )
         for here in range(1, top + 1)
     ]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import reduce
 from typing import Any
@@ -18,11 +18,13 @@ from .cells import Cell
 from .columns import FALSE as NO
 from .columns import FLOAT_NOISE, TRUE, Column, fold
 from .errors import InputError
+from .portable_duckdb import code_of
 from .values import date_number
 
 Expr = nw.Expr
 #: Blanks that Python strips, written out so that each engine's regular expressions agree on them.
 _BLANKS = "\\s\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_OUTER, _INNER = f"^[{_BLANKS}]+|[{_BLANKS}]+$", f"[{_BLANKS}_\\-]+"
 _EMPTY, _UNKNOWN, _FOLD = -1, -2, -3
 _INT64 = (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.UInt8, nw.UInt16, nw.UInt32)
 
@@ -35,7 +37,8 @@ class Door:
     """One input column on its way in: helper columns in stages (a stage may use those before it), and what they come to.
 
     ``refused`` tells whether the cell is refused, ``refusals`` why, as (code, where) in the order of :mod:`.doors`: they are
-    asked in the few rows that are refused. ``value`` is within the column's bounds even where it is absent.
+    asked in the few rows that are refused. ``value`` is within the column's bounds even where it is absent. ``native`` are
+    helper columns in the engine's own words, made before all others.
     """
 
     stages: list[dict[str, Expr]]
@@ -43,6 +46,7 @@ class Door:
     absent: Expr
     refused: Expr
     refusals: list[tuple[str, Expr]]
+    native: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Engine:
     def exact(self, number: Expr, places: int, largest: int, precision: int = 1) -> Expr:
         """An integer of ``places`` decimal places, at most ``largest`` in size, as a decimal; never through a double."""
         if self.kind in INEXACT:
-            return number.cast(nw.Float64) / 10**places
+            scale: int = 10**places
+            return number.cast(nw.Float64) / scale
         digits = max(len(str(largest)), places, 1)
         whole = nw.Decimal(19 if self.kind == "pyarrow" else digits, 0)
         unit = nw.lit(Decimal(1).scaleb(-places))
@@ -160,7 +165,9 @@ def _fractions(cell: Cell, engine: Engine) -> Door:
     (shifted,) = stages.next(shifted=given.cast(nw.Float64) * float(scale))
     # Half a unit beyond the bounds still has its nearest integer within them; not-a-number is greater than any, or nothing.
     inside = (shifted >= low - 0.5) & (shifted < high + 0.5)
-    (near,) = stages.next(near=(nw.when(inside).then(shifted).otherwise(nw.lit(float(cell.data.fill))) + 0.5).floor().cast(nw.Int64))
+    (near,) = stages.next(
+        near=(nw.when(inside).then(shifted).otherwise(nw.lit(float(cell.data.fill))) + 0.5).floor().cast(nw.Int64)
+    )
     blank = given.is_null()
     if dtype.is_float():
         blank = blank | given.is_nan()
@@ -200,7 +207,9 @@ def _dates(cell: Cell, engine: Engine, zone: str) -> Door:
     if dtype == nw.String:
         (text,) = stages.next(text=_stripped(given))
         iso = text.str.contains(_ISO).fill_null(False)
-        blank, text = stages.next(blank=text.is_null() | (text == ""), text=nw.when(iso).then(text).otherwise(nw.lit("0001-01-00")))
+        blank, text = stages.next(
+            blank=text.is_null() | (text == ""), text=nw.when(iso).then(text).otherwise(nw.lit("0001-01-00"))
+        )
         year, month, day = (text.str.slice(*part).cast(nw.Int64) for part in ((0, 4), (5, 2), (8, 2)))
         (number,) = stages.next(number=year * 10000 + month * 100 + day)
         (wrong,) = stages.next(wrong=~blank & ~_is_day(number))
@@ -245,32 +254,37 @@ def _is_day(number: Expr) -> Expr:
 
 
 def _stripped(text: Expr) -> Expr:
-    return text.str.replace_all(f"^[{_BLANKS}]+|[{_BLANKS}]+$", "")
+    return text.str.replace_all(_OUTER, "")
 
 
 def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list[str], code: str) -> Door:
     """Words as codes. Words written as declared are found at once; only the others are folded (:func:`.columns.fold`)."""
     column: Column = cell.data.column
-    given = nw.col(column.name)
-    if engine.schema[column.name] != nw.String:
-        given = given.cast(nw.String)
-    stages = _Stages(column.name, engine)
     empty = _EMPTY if column.default is None else cell.data.fill
-    number = _spelt(given, stages, spellings, plain, empty)
+    at_once = {word: spellings[fold(word)] for word in plain}
+    stages, native = _Stages(column.name, engine), {}
+    if engine.kind == "duckdb":
+        name = f"{engine.prefix}{column.name}_code"
+        native[name] = code_of(column.name, at_once, spellings, empty, _UNKNOWN, (_OUTER, _INNER))
+        number = nw.col(name)
+    else:
+        given = nw.col(column.name)
+        given = given if engine.schema[column.name] == nw.String else given.cast(nw.String)
+        number = _spelt(given, stages, at_once, spellings, empty)
     # A code below 0 is none of the words', so that no choice by words takes it for one.
     value = number == 1 if cell.kind == "truth" else number
-    return Door(stages.all, value, number < 0, number == _UNKNOWN, [(code, number == _UNKNOWN)])
+    return Door(stages.all, value, number < 0, number == _UNKNOWN, [(code, number == _UNKNOWN)], native)
 
 
-def _spelt(given: Expr, stages: _Stages, spellings: Mapping[str, int], plain: list[str], empty: int) -> Expr:
+def _spelt(given: Expr, stages: _Stages, plain: Mapping[str, int], spellings: Mapping[str, int], empty: int) -> Expr:
     nothing = nw.lit(None, nw.String)
-    at_once = [(given.is_null(), integer(empty)), *((given == word, integer(spellings[fold(word)])) for word in plain)]
+    at_once = [(given.is_null(), integer(empty)), *((given == word, integer(number)) for word, number in plain.items())]
     (first,) = stages.next(first=chain(at_once, integer(_FOLD)))
     lower = given.str.strip_chars(" \t\r\n").str.to_lowercase()
     lower = lower.str.replace_all(" ", "_", literal=True).str.replace_all("-", "_", literal=True)
     (lower,) = stages.next(lower=nw.when(first == _FOLD).then(lower).otherwise(nothing))
     # A chain, not is_in(): of that DuckDB makes a join, which is slower and needn't keep the order of the rows.
-    folded = _stripped(given).str.to_lowercase().str.replace_all(f"[{_BLANKS}_\\-]+", "_")
+    folded = _stripped(given).str.to_lowercase().str.replace_all(_INNER, "_")
     folded = chain([(lower == word, lower) for word in ("", *spellings)], folded)
     (folded,) = stages.next(folded=nw.when(first == _FOLD).then(folded).otherwise(nothing))
     cases = [(folded == "", integer(empty)), *((folded == word, integer(number)) for word, number in spellings.items())]

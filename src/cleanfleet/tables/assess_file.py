@@ -245,16 +245,23 @@ class _Run:
         outcome = self.outcome
         outcome.rows += answers.height
         for name, counter in (("status", outcome.statuses), ("reason", outcome.reasons), ("flags", outcome.flags)):
-            for text, rows in answers[name].cast(pl.String).value_counts().iter_rows():
+            for text, rows in answers[name].value_counts().cast({name: pl.String}).iter_rows():
                 for part in [text] if name == "status" else (text or "").split("; "):
                     if part:
                         counter[part] += rows
-        determined = answers.filter(pl.col("status").cast(pl.String).is_in(self.policy.definition.outcome.answered))
-        for output in self.policy.outputs:
-            if answers.schema[output.name].is_numeric():
-                total = determined.select(pl.col(output.name).cast(pl.Decimal(38, output.decimals)).sum()).item()
-                nothing = Decimal(0).scaleb(-output.decimals)
-                outcome.totals[output.name] = outcome.totals.get(output.name, nothing) + (total or nothing)
+        numbers = [o for o in self.policy.outputs if answers.schema[o.name].is_numeric()]
+        sums = (
+            answers.lazy()
+            .filter(pl.col("status").cast(pl.String).is_in(self.policy.definition.outcome.answered))
+            .select(pl.col(o.name).cast(pl.Decimal(38, o.decimals)).sum() for o in numbers)
+            .collect()
+            .row(0)
+            if numbers
+            else ()
+        )
+        for output, total in zip(numbers, sums, strict=True):
+            nothing = Decimal(0).scaleb(-output.decimals)
+            outcome.totals[output.name] = outcome.totals.get(output.name, nothing) + (total or nothing)
 
     def write(self, batch: Batch, typed: pl.DataFrame, answers: pl.DataFrame) -> None:
         outcome = self.outcome

@@ -13,6 +13,8 @@ from ..law.errors import InputError
 from .sniff import check_header
 from .source import Block
 
+_POLARS = (pl.exceptions.PolarsError, TypeError, ValueError)
+
 
 class ParquetSource:
     """A Parquet file; see :class:`~cleanfleet.tables.source.Source`."""
@@ -24,32 +26,27 @@ class ParquetSource:
         try:
             with parquet.ParquetFile(path) as file:
                 self.count: int | None = file.metadata.num_rows
-                arrow = file.schema_arrow
-        except (pa.ArrowException, OSError) as error:
+                check_header(path, file.schema_arrow.names)
+            self.schema: dict[str, pl.DataType] = dict(pl.scan_parquet(path, glob=False).collect_schema())
+        except (pa.ArrowException, OSError, *_POLARS) as error:
             raise self._unreadable(error) from None
-        check_header(path, arrow.names)
-        try:
-            empty = pl.DataFrame(pl.from_arrow(arrow.empty_table()))
-        except (pl.exceptions.PolarsError, pa.ArrowException, TypeError, ValueError) as error:
-            raise self._unreadable(error) from None
-        self.schema: dict[str, pl.DataType] = dict(empty.schema)
         self.raw_column = ""
         if not self.count:
             raise InputError(f"{path}: has columns, but no records")
 
     def blocks(self, columns: Sequence[str] | None = None, limit: int | None = None) -> Iterator[Block]:
-        wanted = None if columns is None else [name for name in self.schema if name in set(columns)]
+        scan = pl.scan_parquet(self.path, glob=False)
+        if columns is not None:
+            scan = scan.select([name for name in self.schema if name in set(columns)])
+        if limit is not None:
+            scan = scan.head(limit)
         last = 0
         try:
-            with parquet.ParquetFile(self.path) as file:
-                for batch in file.iter_batches(min(self.batch_rows, limit or self.batch_rows), columns=wanted):
-                    frame = pl.DataFrame(pl.from_arrow(batch))
-                    row = pl.int_range(last + 1, last + frame.height + 1, dtype=pl.Int64, eager=True).alias("row")
-                    last += frame.height
-                    yield Block(row, frame)
-                    if limit is not None and last >= limit:
-                        return
-        except (pa.ArrowException, OSError) as error:
+            for frame in scan.collect_batches(chunk_size=self.batch_rows, maintain_order=True, engine="streaming"):
+                row = pl.int_range(last + 1, last + frame.height + 1, dtype=pl.Int64, eager=True).alias("row")
+                last += frame.height
+                yield Block(row, frame)
+        except (OSError, *_POLARS) as error:
             raise self._unreadable(error) from None
 
     def _unreadable(self, error: Exception) -> InputError:
