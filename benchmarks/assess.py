@@ -470,16 +470,9 @@ def report(args: argparse.Namespace) -> list[str]:
         noise = others()
         found[job] = {**run(job, path, data / f"{job}.parquet", args.openfisca), "others": noise}
         print(job, json.dumps(found[job]), file=sys.stderr, flush=True)
-    lines += [
-        "In memory:",
-        "",
-        *table(found, args.rows, "memory"),
-        "",
-        "Parquet to Parquet:",
-        "",
-        *table(found, args.rows, "file"),
-        "",
-    ]
+    for title, place in (("In memory:", "memory"), ("Parquet to Parquet:", "file")):
+        if any(JOBS[job][0] == place for job in found):
+            lines += [title, "", *table(found, args.rows, place), ""]
     lines += [*checks(found, path, data, args.rows), ""]
     if found.get("ours_file", {}).get("notes"):
         lines += [f"- file to file notes: {'; '.join(found['ours_file']['notes'])}", ""]
