@@ -16,7 +16,7 @@ from .cells import Cell
 
 Array = NDArray[Any]
 #: Rows in a block.
-BLOCK = 16_384
+BLOCK = 32_768
 
 
 class Machine:

@@ -125,11 +125,12 @@ def _numbers(series: pl.Series, column: Column, entered: Entered, fill: int) -> 
         outside = outside | uneven
     else:
         fits = series.cast(pl.Int64, strict=False)  # null where it is too large for that
-        values = (fits.fill_null(-(-low // scale)) if fits.null_count() else fits).to_numpy()
+        values = (fits.fill_null(fill // scale) if fits.null_count() else fits).to_numpy()
         least, most = -(-low // scale), high // scale
         same = fits.null_count() == series.null_count()
         if same and len(values) and values.min() >= least and values.max() <= most:
-            return _filled(values * scale if scale > 1 else values, absent, fill), absent
+            values = values * scale if scale > 1 else values
+            return (_filled(values, absent, fill) if fill % scale else values), absent
         outside = (values < least) | (values > most)
         if not same:
             outside = outside | fits.is_null().to_numpy()

@@ -125,6 +125,7 @@ def assess_file(
     sinks: list[Writer] = []
     try:
         run.main = writer(out, input_columns=table.original_columns) if out is not None else None
+        run.keeps_refused = out is not None and out.suffix.lower() == ".xlsx"
         sinks += [run.main] if run.main is not None else []
         run.rejects = writer(refused, input_columns=table.original_columns) if refused is not None else None
         sinks += [run.rejects] if run.rejects is not None else []
@@ -188,6 +189,7 @@ class _Run:
         self.day, self.on, self.summary, self.preview_rows = day, on, summary, preview_rows
         self.main: Writer | None = None
         self.rejects: Writer | None = None
+        self.keeps_refused = False
         self._session: Any = None
         self.names = self.policy.table().names()
 
@@ -252,7 +254,7 @@ class _Run:
         numbers = [o for o in self.policy.outputs if answers.schema[o.name].is_numeric()]
         sums = (
             answers.lazy()
-            .filter(pl.col("status").cast(pl.String).is_in(self.policy.definition.outcome.answered))
+            .filter(pl.any_horizontal(pl.col("status") == word for word in self.policy.definition.outcome.answered))
             .select(pl.col(o.name).cast(pl.Decimal(38, o.decimals)).sum() for o in numbers)
             .collect()
             .row(0)
@@ -266,7 +268,7 @@ class _Run:
     def write(self, batch: Batch, typed: pl.DataFrame, answers: pl.DataFrame) -> None:
         outcome = self.outcome
         wants_preview = self.preview_rows and (outcome.preview is None or outcome.preview.height < self.preview_rows)
-        is_refused = answers["status"].cast(pl.String) == self.policy.definition.outcome.refused
+        is_refused = answers["status"] == self.policy.definition.outcome.refused
         if self.main is None and self.rejects is None and not wants_preview:
             return
         original = batch.original.rename(
@@ -280,11 +282,11 @@ class _Run:
             head = whole.head(self.preview_rows - (0 if outcome.preview is None else outcome.preview.height))
             head = _plain(head)
             outcome.preview = head if outcome.preview is None else pl.concat([outcome.preview, head], how="vertical_relaxed")
-        if (self.rejects is not None or self.main is not None) and is_refused.any():
+        if (self.rejects is not None or self.keeps_refused) and is_refused.any():
             rows = self._rejected(batch, original, answers, is_refused)
             if self.rejects is not None:
                 self.rejects.write(rows)
-            if self.main is not None:
+            if self.main is not None and self.keeps_refused:
                 self.main.refused(rows)
 
     def _rejected(self, batch: Batch, original: pl.DataFrame, answers: pl.DataFrame, where: pl.Series) -> pl.DataFrame:

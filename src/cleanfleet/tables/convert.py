@@ -68,6 +68,10 @@ class Converter:
         theirs = self.plan.sources[column.name]
         cells = whole_cells(block, theirs, self.raw_column)
         if cells.dtype in (pl.Categorical, pl.Enum):
+            layout = self.layout
+            untouched = column.name not in layout.values and not layout.empty and column.name not in layout.empty_in
+            if column.kind == "choice" and untouched:
+                return cells, None  # the law's door reads each category once
             cells = cells.cast(pl.String)
         if cells.dtype == pl.Null:
             return pl.repeat(None, height, dtype=_EMPTY_TYPE[column.kind], eager=True), None

@@ -44,8 +44,9 @@ class Batch:
     - ``original``: the file's own columns; text as it stands where the file is text. A line that has no cells (ragged or
       broken) stands in its raw form in the first column (CSV) or in a column of its own (JSON), the other cells are null;
     - ``typed``: the columns of the policy that the file or a constant gives, in the policy's order. Text and choice are
-      String, dates Date, truth values Boolean, numbers Decimal(38, 12) in the column's unit where read from text and
-      otherwise of the file's own numeric type. Refused cells are null;
+      String (a choice stays a category where the file has it so), dates Date, truth values Boolean, numbers
+      Decimal(38, 12) in the column's unit where read from text and otherwise of the file's own numeric type. Refused
+      cells are null;
     - ``refusal`` (String): ``code:column`` joined by ``; ``, null where nothing is refused;
     - ``flags`` (String): joined by ``; ``, null where there is none; such rows are kept;
     - ``first_row`` (Int64): for a ``duplicate:`` refusal the record that has the value first, otherwise null.
