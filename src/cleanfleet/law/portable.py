@@ -24,7 +24,9 @@ from .portable_duckdb import with_columns
 from .program import Program
 
 #: A step that nests others deeper than this becomes a column of its own.
-DEEPEST = 12
+DEEPEST = 20
+#: How many operations may be written again rather than kept as a column, where an engine pays more for the columns.
+AGAIN = {"pyspark": 40}
 
 
 def assess_portable(program: Program, frame: Any, also: Sequence[str] = (), refusal: str | None = None) -> Any:
@@ -97,7 +99,7 @@ class _Assessment:
         for number, step in enumerate(self.steps.all):
             if step.op in ("input", "absent"):
                 self.held[number] = prefix + ("in_" if step.op == "input" else "not_") + step.data
-        for layer, kept in _layers(self.steps, self.answers.roots):
+        for layer, kept in _layers(self.steps, self.answers.roots, AGAIN.get(self.engine.kind, 0)):
             new = {f"{prefix}{number}": self.expr(number) for number in layer}
             self._layer([f"{prefix}told", *(self.held[number] for number in kept)], new)
             self.held.update({number: f"{prefix}{number}" for number in layer})
@@ -135,7 +137,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 _INLINE = frozenset({"false", "true", "const", "text", "not"})
 
 
-def _layers(steps: Steps, roots: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+def _layers(steps: Steps, roots: Sequence[int], again: int = 0) -> list[tuple[list[int], list[int]]]:
     """For each layer the steps that become columns, and those made before that are still needed."""
 
     def plain(number: int) -> int:
@@ -147,6 +149,7 @@ def _layers(steps: Steps, roots: Sequence[int]) -> list[tuple[list[int], list[in
             uses.update(plain(argument) for argument in steps.all[number].args)
     level: dict[int, int] = {}
     nested: dict[int, int] = {}
+    size: dict[int, int] = {}
     layers: dict[int, list[int]] = {}
     last: dict[int, int] = {}
 
@@ -161,12 +164,13 @@ def _layers(steps: Steps, roots: Sequence[int]) -> list[tuple[list[int], list[in
     for number in sorted(uses):
         op, args = steps.all[number].op, [plain(argument) for argument in steps.all[number].args]
         level[number] = max((level[argument] for argument in args), default=0)
+        size[number] = (op not in _INLINE) + sum(size[argument] for argument in args)
         nested[number] = 1 + max((nested[argument] for argument in args), default=-1)
         if op in ("input", "absent"):
-            last[number] = 0
-        elif op not in _INLINE and (uses[number] > 1 or nested[number] > DEEPEST):
+            last[number] = size[number] = 0
+        elif op not in _INLINE and ((uses[number] - 1) * size[number] > again or nested[number] > DEEPEST):
             level[number] += 1
-            nested[number] = 0
+            nested[number] = size[number] = 0
             seen(number, level[number])
             layers.setdefault(level[number], []).append(number)
             last[number] = level[number]

@@ -271,8 +271,10 @@ def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list
         given = nw.col(column.name)
         given = given if engine.schema[column.name] == nw.String else given.cast(nw.String)
         number = _spelt(given, stages, at_once, spellings, empty)
-    # A code below 0 is none of the words', so that no choice by words takes it for one.
-    value = number == 1 if cell.kind == "truth" else number
+    # A code below 0 is none of the words', so that no choice by words takes it for one; a column that is never absent, because it
+    # has a default, falls back on that.
+    filled = number if column.default is None else nw.when(number < 0).then(integer(cell.data.fill)).otherwise(number)
+    value = filled == 1 if cell.kind == "truth" else filled
     return Door(stages.all, value, number < 0, number == _UNKNOWN, [(code, number == _UNKNOWN)], native)
 
 
