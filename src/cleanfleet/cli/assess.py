@@ -193,7 +193,8 @@ def _show(outcome: Outcome, file: Path) -> None:
     lacking = sorted({reason[8:] for reason in outcome.reasons if reason.startswith("missing:")})
     laws = [name for name in lacking if name in policy.definition.values]
     if laws:
-        out.print(f"not known to us: {', '.join(laws)}. An overlay supplies them: --values my.yaml (see the manual).")
+        out.print(f"not known to us: {', '.join(laws)}. An overlay supplies them: --values my.yaml.")
+        out.print("'cleanfleet explain' of such a row prints the form of that overlay.")
     for note in outcome.notes:
         out.print(f"note: {note}", markup=False, soft_wrap=True)
     for path in outcome.written:

@@ -71,7 +71,7 @@ class Policy:
 
     @property
     def digest(self) -> str:
-        """A digest of all values that count; the same digest gives the same answers."""
+        """A digest of all values and formulas that count; the same digest gives the same statuses and figures (marks apart)."""
         return self.program.digest()
 
     def at(self, *, known: dt.date | str | None = None, **how: Any) -> Policy:
@@ -226,7 +226,7 @@ class Assessment:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def compare(old: Policy, new: Policy, frame: Any, key: str | None = None) -> pl.DataFrame:
+def compare(old: Policy, new: Policy, frame: Any) -> pl.DataFrame:
     """The re-assessment of a table: both answers side by side and what changed.
 
     Returns a Polars frame with the input's columns, each answer column as ``<name>_old`` and ``<name>_new``, for numbers
