@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -439,3 +442,31 @@ def test_a_mistake_in_the_folder_is_told_with_its_file(place: Path) -> None:
     write(place, **{"values/all.yaml": VALUES.replace("value: 61/2", "value: 61/3")})
     with pytest.raises(LawError, match=r"stoves/values/all\.yaml: limit, record 2: '61/3' is not exact at 1 decimals"):
         policies.load("toy-stove-test")
+
+
+# -- by the command line
+
+
+def test_the_command_line_reaches_it(stoves: Policy, place: Path) -> None:
+    """The environment's path is all that the command line needs; the answer is the library's."""
+    stated = place / "stoves.csv"
+    stated.write_text(
+        "fuel,soot,heat,sold_on,antique\nlogs,30.5,8,2022-03-01,no\nwood,40.1,8,2022-03-01,no\n", encoding="utf-8"
+    )
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "cleanfleet", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ}).stdout
+
+    assert "toy-stove-test" in run("policies")
+    found = json.loads(
+        run("assess", str(stated), "-p", "toy-stove-test", "--known", "2026-01-01", "--json"), parse_float=Decimal
+    )
+    assert [row["status"] for row in found["results"]] == ["pass", "fail"]
+    assert [row["margin_mg"] for row in found["results"]] == [
+        told(stoves)["margin_mg"],
+        told(stoves, soot="40.1")["margin_mg"],
+    ]
+    assert "too_much_soot" in run(
+        "explain", "toy-stove-test", "fuel=wood", "soot=40.1", "heat=8", "sold_on=2022-03-01", "antique=no"
+    )
