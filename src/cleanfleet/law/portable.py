@@ -1,9 +1,12 @@
 """Whole tables on any engine that Narwhals knows: DuckDB, PySpark, Ibis, and natively Polars and PyArrow.
 
-The same answers as :mod:`.frames`, as one chain of column expressions: no join, no rounding, no cast that could lose anything.
-So the rows keep their order wherever the engine keeps one (DuckDB does unless ``preserve_insertion_order`` is off; PySpark
-promises none: give the rows a key), and lazy frames stay lazy. Numbers are exact decimals of 18 digits; engines that have none
-in Narwhals (:data:`.portable_doors.INEXACT`) give Float64. Words, reasons and flags are plain texts.
+The same answers as :mod:`.frames`, as one chain of column expressions: no join, no rounding, no cast that could lose
+anything. So the rows keep their order wherever the engine keeps one (DuckDB does unless ``preserve_insertion_order`` is off;
+PySpark promises none: give the rows a key), and lazy frames stay lazy. Numbers are exact decimals of 18 digits; engines that
+have none in Narwhals (:data:`.portable_doors.INEXACT`) give Float64. Words, reasons and flags are plain texts.
+
+PySpark compiles the chain into one method that Java then leaves uncompiled: with ``spark.sql.codegen.wholeStage`` set to false
+for the session it ran about twice as fast.
 """
 
 from __future__ import annotations
@@ -18,15 +21,16 @@ import narwhals.stable.v2 as nw
 
 from .cells import Cell
 from .errors import InputError, near
-from .lowered import FALSE, Steps
+from .lowered import Steps
 from .portable_doors import Engine, Expr, check_types, column_of, enter, integer, named, texts
 from .portable_duckdb import with_columns
 from .program import Program
+from .steps import FALSE
 
-#: A step that nests others deeper than this becomes a column of its own.
-DEEPEST = 20
+#: A step that nests others deeper than this becomes a column of its own; at 20 the stack of Spark's compiler overflowed.
+DEEPEST = 12
 #: How many operations may be written again rather than kept as a column, where an engine pays more for the columns.
-AGAIN = {"pyspark": 40}
+AGAIN = {"pyspark": 10, "pyspark[connect]": 10}
 
 
 def assess_portable(program: Program, frame: Any, also: Sequence[str] = (), refusal: str | None = None) -> Any:
@@ -53,6 +57,8 @@ class _Assessment:
         for name in [name for name, dtype in schema.items() if dtype == nw.Unknown and _holds_nothing(frame, name)]:
             del schema[name]
         check_types(schema, program.definition.inputs, program.definition.id)
+        if refusal is not None and refusal not in self.given:
+            raise InputError(f"the table has no column {refusal}; {near(refusal, self.given)}")
         self.engine = Engine(frame.implementation.value, schema, prefix)
         self.inputs = {name: cell for name, cell in program.inputs.items() if name in schema}
         self.steps = Steps(set(program.inputs) - set(self.inputs))
@@ -181,12 +187,9 @@ def _layers(steps: Steps, roots: Sequence[int], again: int = 0) -> list[tuple[li
         else:
             seen(root, top + 1)
     return [
-        (
-            layers[here],
-            [number for number, until in last.items() if level[number] < here < until or level[number] < here == until],
-        )
+        (layers[here], [number for number, until in last.items() if level[number] < here <= until])
         for here in range(1, top + 1)
-    ]
+    ]  # fmt: skip
 
 
 class _Answers:

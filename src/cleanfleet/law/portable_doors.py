@@ -73,11 +73,8 @@ def integer(value: int) -> Expr:
 
 
 def chain(cases: list[tuple[Expr, Expr]], otherwise: Expr) -> Expr:
-    """The value of the first condition that holds."""
-    result = otherwise
-    for condition, value in reversed(cases):
-        result = nw.when(condition).then(value).otherwise(result)
-    return result
+    """The value (never null) of the first condition that holds; flat, as Spark's compiler can't nest deeply."""
+    return nw.coalesce(*(nw.when(condition).then(value) for condition, value in cases), otherwise)
 
 
 # -- in
@@ -149,7 +146,10 @@ def _integers(cell: Cell, engine: Engine) -> Door:
     given, dtype = nw.col(column.name), engine.schema[column.name]
     low, high, scale = _range(column)
     stages = _Stages(column.name, engine)
-    (fits,) = stages.next(fits=((given >= -(-low // scale)) & (given <= high // scale)).fill_null(False))
+    ends: list[Any] = [-(-low // scale), high // scale]
+    if dtype == nw.UInt64:  # PyArrow compares it with its own kind only
+        ends = [nw.lit(max(end, 0), dtype) for end in ends]
+    (fits,) = stages.next(fits=((given >= ends[0]) & (given <= ends[1])).fill_null(False))
     number = (given if dtype in _INT64 else nw.when(fits).then(given).otherwise(nw.lit(0, dtype))).cast(nw.Int64)
     value = nw.when(fits).then(number if scale == 1 else number * scale).otherwise(integer(cell.data.fill))
     refused = ~fits & ~given.is_null()
@@ -174,7 +174,7 @@ def _fractions(cell: Cell, engine: Engine) -> Door:
         uneven = ~((shifted - near.cast(nw.Float64)).abs() < float(FLOAT_NOISE))
         outside = (shifted < float(low)) | (shifted > float(high))
     else:
-        uneven, outside = _off(given, near, dtype.scale, column, engine)
+        uneven, outside = _off(given, near, column, engine)
     (absent,) = stages.next(absent=uneven.fill_null(True))
     outside = outside.fill_null(False)
     refused = absent & ~blank
@@ -182,19 +182,12 @@ def _fractions(cell: Cell, engine: Engine) -> Door:
     return Door(stages.all, near, absent, refused, [("out_of_range", refused & outside), (many, refused & ~outside)])
 
 
-def _off(given: Expr, near: Expr, places: int, column: Column, engine: Engine) -> tuple[Expr, Expr]:
-    """Whether a decimal lies off the integer next to it by more than :data:`FLOAT_NOISE`; whether it is out of range."""
+def _off(given: Expr, near: Expr, column: Column, engine: Engine) -> tuple[Expr, Expr]:
+    """Whether a decimal isn't the integer next to it (exact for columns up to 2**51), and whether it is out of range."""
     low, high, _ = _range(column)
-    largest = max(abs(low), abs(high)) + 1
-    noise = -FLOAT_NOISE.adjusted()
-    if places <= column.decimals + noise:
-        off = given != engine.exact(near, column.decimals, largest)
-    else:
-        finer, kept, largest_finer = near * 10**noise, column.decimals + noise, largest * 10**noise
-        off = given >= engine.exact(finer + 1, kept, largest_finer)
-        off = off | (given <= engine.exact(finer - 1, kept, largest_finer))
+    largest = max(abs(low), abs(high))
     least, most = (engine.exact(integer(end), column.decimals, largest) for end in (low, high))
-    return off, (given < least) | (given > most)
+    return given != engine.exact(near, column.decimals, largest), (given < least) | (given > most)
 
 
 def _dates(cell: Cell, engine: Engine, zone: str) -> Door:
@@ -208,7 +201,7 @@ def _dates(cell: Cell, engine: Engine, zone: str) -> Door:
         (text,) = stages.next(text=_stripped(given))
         iso = text.str.contains(_ISO).fill_null(False)
         blank, text = stages.next(
-            blank=text.is_null() | (text == ""), text=nw.when(iso).then(text).otherwise(nw.lit("0001-01-00"))
+            blank=text.is_null() | (text == ""), iso=nw.when(iso).then(text).otherwise(nw.lit("0001-01-00"))
         )
         year, month, day = (text.str.slice(*part).cast(nw.Int64) for part in ((0, 4), (5, 2), (8, 2)))
         (number,) = stages.next(number=year * 10000 + month * 100 + day)
@@ -250,7 +243,7 @@ def _is_day(number: Expr) -> Expr:
     february = nw.when(fourth & (~century | era)).then(integer(29)).otherwise(integer(28))
     thirty = (month == 4) | (month == 6) | (month == 9) | (month == 11)
     last = chain([(month == 2, february), (thirty, integer(30))], integer(31))
-    return (month >= 1) & (month <= 12) & (day >= 1) & (day <= last)
+    return (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= last)
 
 
 def _stripped(text: Expr) -> Expr:
@@ -271,8 +264,8 @@ def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list
         given = nw.col(column.name)
         given = given if engine.schema[column.name] == nw.String else given.cast(nw.String)
         number = _spelt(given, stages, at_once, spellings, empty)
-    # A code below 0 is none of the words', so that no choice by words takes it for one; a column that is never absent, because it
-    # has a default, falls back on that.
+    # A code below 0 is none of the words', so that no choice by words takes it for one; a column that is never absent,
+    # because it has a default, falls back on that.
     filled = number if column.default is None else nw.when(number < 0).then(integer(cell.data.fill)).otherwise(number)
     value = filled == 1 if cell.kind == "truth" else filled
     return Door(stages.all, value, number < 0, number == _UNKNOWN, [(code, number == _UNKNOWN)], native)
