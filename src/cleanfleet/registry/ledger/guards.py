@@ -244,7 +244,7 @@ def missing(using: str = "default") -> list[str]:
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-            there = {name: sql for name, sql in cursor.fetchall()}
+            there = dict(cursor.fetchall())
             lost = [guard.name for guard in expected("sqlite") if there.get(guard.name) != guard.sql]
         else:
             cursor.execute(

@@ -149,6 +149,7 @@ class Work:
     _law: tuple[str, dt.date] | None = None
     _units: dict[str, int] = field(default_factory=dict)
     _buckets: dict[tuple[int | None, str, str], int] = field(default_factory=dict)
+    _lots: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     @property
     def today(self) -> dt.date:
@@ -181,17 +182,15 @@ class Work:
 
     def lot(self, unit: str, owner: int, vintage: int, earned_on: dt.date, origin: int | None = None) -> int:
         """The id of the lot that the owner earned on that day, or that came of ``origin`` by exchange."""
-        if origin is not None:
-            made = Lot.objects.get_or_create(
-                unit_id=self.unit(unit),
-                origin_id=origin,
-                defaults={"owner_id": owner, "vintage": vintage, "earned_on": earned_on},
-            )
-        else:
-            made = Lot.objects.get_or_create(
-                unit_id=self.unit(unit), owner_id=owner, vintage=vintage, earned_on=earned_on, origin=None
-            )
-        return made[0].pk
+        place = (unit, origin) if origin is not None else (unit, owner, vintage, earned_on)
+        if place not in self._lots:
+            born = {"owner_id": owner, "vintage": vintage, "earned_on": earned_on}
+            if origin is not None:
+                made = Lot.objects.get_or_create(unit_id=self.unit(unit), origin_id=origin, defaults=born)
+            else:
+                made = Lot.objects.get_or_create(unit_id=self.unit(unit), origin=None, **born)
+            self._lots[place] = made[0].pk
+        return self._lots[place]
 
     def move(
         self, unit: str, source: int, target: int, amount: int, *, lot: int | None = None, subject: int | None = None
@@ -239,20 +238,9 @@ class Work:
         self.post()
         law, known = self._law or (None, None)
         # The hash tells what the operation was and did; of texts only their digests go in, so that they could be erased.
-        self._hash.update(
-            canonical(
-                [
-                    self.number,
-                    self.action.name,
-                    self.by.pk,
-                    input_digest,
-                    self.nonce,
-                    self.now.isoformat(),
-                    str(self.effective_on),
-                ]
-                + [digest(answer), self._line, law, str(known), __version__]
-            ).encode()
-        )
+        told = (self.number, self.action.name, self.by.pk, input_digest, self.nonce, self.now.isoformat())
+        did = (str(self.effective_on), digest(answer), self._line, law, str(known), __version__)
+        self._hash.update(canonical([*told, *did]).encode())
         (position,) = rows.numbers("ledger_seal", "position")
         Seal.objects.create(
             operation_id=self.number,

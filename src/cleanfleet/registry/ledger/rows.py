@@ -21,7 +21,7 @@ def insert(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     assert connection.connection is not None
     connection.connection.executemany(
         f'INSERT INTO "{table}" ({names}) VALUES ({marks})', [tuple(map(_plain, row)) for row in rows]
-    )  # noqa: S608
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -37,7 +37,7 @@ def numbers(table: str, column: str, count: int = 1) -> list[int]:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT nextval(%s) FROM generate_series(1, %s)", [_sequence(table, column), count])
             return sorted(number for (number,) in cursor.fetchall())
-        cursor.execute(f'SELECT coalesce(max("{column}"), 0) FROM "{table}"')  # noqa: S608
+        cursor.execute(f'SELECT coalesce(max("{column}"), 0) FROM "{table}"')
         (last,) = cursor.fetchone()
         return list(range(last + 1, last + count + 1))
 
