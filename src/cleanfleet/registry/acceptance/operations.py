@@ -60,7 +60,10 @@ class AcceptVehicles(OnAccount):
         must_be_open(account)
         if len(set(self.vehicles)) < len(self.vehicles):
             raise Invalid("repeated", "vehicles names one vehicle twice", field="vehicles")
-        found = {c.public_id: c for c in Claim.objects.filter(account=account, public_id__in=self.vehicles).select_related("version")}
+        found = {
+            c.public_id: c
+            for c in Claim.objects.filter(account=account, public_id__in=self.vehicles).select_related("version")
+        }
         outcomes: dict[str, dict[str, Any]] = {}
         going = []
         for public_id in self.vehicles:
@@ -120,7 +123,9 @@ class ReleaseAcceptance(OnAccount):
         held = permissions.require(work.by, account, "accept_vehicles", permissions.SYSTEM)
         acceptance = Acceptance.objects.filter(account=account, public_id=self.acceptance).first()
         if acceptance is None:
-            raise NotVisible("not_found", f"account {account.number} has no acceptance {self.acceptance!r}", field="acceptance")
+            raise NotVisible(
+                "not_found", f"account {account.number} has no acceptance {self.acceptance!r}", field="acceptance"
+            )
         release(work, acceptance, held)
         if acceptance.payment is not None and acceptance.payment.state in ("created", "started"):
             acceptance.payment.state = "timed_out"
@@ -130,7 +135,9 @@ class ReleaseAcceptance(OnAccount):
 
 def must_be_open(account: Account) -> None:
     if account.state != "open":
-        raise Conflict("account_not_open", f"account {account.number} is {account.state} and accepts no vehicle", state=account.state)
+        raise Conflict(
+            "account_not_open", f"account {account.number} is {account.state} and accepts no vehicle", state=account.state
+        )
 
 
 def ask(work: Work, account: Account, claims: Sequence[Claim]) -> list[Answer]:
@@ -203,7 +210,9 @@ class Accepting:
         self.charge_g = sum(answer.charge_g or 0 for _, answer in kept)
         if credits_g > (self.charge_g if self.payg else 0):
             raise Invalid(
-                "credits_g", f"credits_g is {credits_g}; the charges come to {self.charge_g if self.payg else 0} g", field="credits_g"
+                "credits_g",
+                f"credits_g is {credits_g}; the charges come to {self.charge_g if self.payg else 0} g",
+                field="credits_g",
             )
         self.offset_g = credits_g
         #: In the phase-in of 2023 a charge vehicle was accepted unpaid, and nothing could be offset.
@@ -269,11 +278,41 @@ class Accepting:
         numbers = rows.numbers("vehicles_result", "id", len(self.kept))
         rows.insert(
             "vehicles_result",
-            ("id", "claim_id", "version_id", "operation_id", "on", "known", "law_id", "vehicle_type", "flags", "co2", "target")
-            + ("difference", "credit_g", "charge_g", "charge_cents"),
+            (
+                "id",
+                "claim_id",
+                "version_id",
+                "operation_id",
+                "on",
+                "known",
+                "law_id",
+                "vehicle_type",
+                "flags",
+                "co2",
+                "target",
+                "difference",
+                "credit_g",
+                "charge_g",
+                "charge_cents",
+            ),
             [
-                (number, claim.pk, claim.version_id, work.number, work.today, policy.known, policy.digest)
-                + (a.vehicle_type, a.flags, a.co2, a.target, a.difference, a.credit_g, a.charge_g, a.charge_cents)
+                (
+                    number,
+                    claim.pk,
+                    claim.version_id,
+                    work.number,
+                    work.today,
+                    policy.known,
+                    policy.digest,
+                    a.vehicle_type,
+                    a.flags,
+                    a.co2,
+                    a.target,
+                    a.difference,
+                    a.credit_g,
+                    a.charge_g,
+                    a.charge_cents,
+                )
                 for number, (claim, a) in zip(numbers, self.kept, strict=True)
             ],
         )
@@ -295,7 +334,14 @@ def _post(work: Work, account: Account, acceptance: Acceptance, *, unpaid: bool 
         result, vehicle_type, credit, charge, offset, money = line
         if credit:
             lot = work.lot(unit, account.pk, acceptance.on.year, acceptance.on)
-            work.move(unit, work.bucket(None, "issued", unit), work.bucket(account.pk, "held", unit), credit, lot=lot, subject=result)
+            work.move(
+                unit,
+                work.bucket(None, "issued", unit),
+                work.bucket(account.pk, "held", unit),
+                credit,
+                lot=lot,
+                subject=result,
+            )
         if charge:
             owing = charge_unit(account.condition, vehicle_type, acceptance.on)
             owed = work.bucket(account.pk, "owed", owing)
@@ -403,4 +449,3 @@ def clearance(kind: str, number: str) -> dict[str, Any]:
     if state == "accepted":
         return {"cleared": True, "for": what, "reason": None}
     return {"cleared": False, "for": what, "reason": f"the vehicle is {CLAIM.shown[state]}"}
-

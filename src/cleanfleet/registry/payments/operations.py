@@ -83,7 +83,9 @@ class OnPayment(Action):
 
     def find(self, work: Work) -> Payment:
         visible = permissions.visible_to(work.by)
-        payment = Payment.objects.filter(public_id=self.payment, account__in=visible).select_related("account__holder").first()
+        payment = (
+            Payment.objects.filter(public_id=self.payment, account__in=visible).select_related("account__holder").first()
+        )
         if payment is None:
             raise NotVisible("not_found", f"there is no payment {self.payment!r} that you may see", field="payment")
         work.lock(payment.account_id)

@@ -37,4 +37,10 @@ PAYMENT = States(
     ],
 )
 #: A message's outcome -> the action that it means.
-OUTCOMES = {"succeeded": "succeed", "declined": "decline", "timed_out": "time_out", "reversed": "reverse", "refunded": "confirm_refund"}
+OUTCOMES = {
+    "succeeded": "succeed",
+    "declined": "decline",
+    "timed_out": "time_out",
+    "reversed": "reverse",
+    "refunded": "confirm_refund",
+}

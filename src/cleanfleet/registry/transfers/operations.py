@@ -81,7 +81,9 @@ class TransferOwn(_Giving):
     def run(self, work: Work) -> dict[str, Any]:
         source, target = self.pair(work)
         if source.holder_id != target.holder_id:
-            raise Conflict("other_holder", f"account {target.number} is another holder's; offer the transfer", field="to_account")
+            raise Conflict(
+                "other_holder", f"account {target.number} is another holder's; offer the transfer", field="to_account"
+            )
         takes = _plan(source, target, self.grams, work.today, self.vintages)
         received = _hand_over(work, source, target, [(int(t.lot.id), t.amount) for t in takes], "held", work.number)
         return {"account": source.public_id, "to_account": target.number, "grams": self.grams, "received_grams": received}
@@ -206,7 +208,9 @@ def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: S
         raise spending.refusal(error) from error
 
 
-def _hand_over(work: Work, source: Account, target: Account, lots: Sequence[tuple[int, int]], bucket: str, subject: int) -> int:
+def _hand_over(
+    work: Work, source: Account, target: Account, lots: Sequence[tuple[int, int]], bucket: str, subject: int
+) -> int:
     """Move grams of the giver's lots to the receiver, exchanged where the conditions differ; gives the grams received."""
     today = work.today
     rules, known = law.bank(today), law.policy(today).known
@@ -214,17 +218,28 @@ def _hand_over(work: Work, source: Account, target: Account, lots: Sequence[tupl
     for lot, _ in lots:
         last = credits.last_day(rows[lot], today, known, rules)
         if last < today:
-            raise Conflict("expired", f"credits of vintage {rows[lot].vintage} could be used until {last}; withdraw the offer")
+            raise Conflict(
+                "expired", f"credits of vintage {rows[lot].vintage} could be used until {last}; withdraw the offer"
+            )
     given, taken = spending.unit_of(source), spending.unit_of(target)
     start = work.bucket(source.pk, bucket, given)
     if source.condition == target.condition:
         for lot, amount in lots:
             work.move(given, start, work.bucket(target.pk, "held", given), amount, lot=lot, subject=subject)
         return sum(amount for _, amount in lots)
-    ordered = [credits.Lot(lot, source.number, source.condition, rows[lot].vintage, rows[lot].earned_on, amount) for lot, amount in lots]
+    ordered = [
+        credits.Lot(lot, source.number, source.condition, rows[lot].vintage, rows[lot].earned_on, amount)
+        for lot, amount in lots
+    ]
     try:
         found = credits.plan_exchange(
-            ordered, sum(amount for _, amount in lots), source=source.condition, target=target.condition, on=today, known=known, rules=rules
+            ordered,
+            sum(amount for _, amount in lots),
+            source=source.condition,
+            target=target.condition,
+            on=today,
+            known=known,
+            rules=rules,
         )
     except credits.CreditError as error:
         raise spending.refusal(error) from error
@@ -255,19 +270,27 @@ def _may_give(work: Work, account: Account) -> None:
         raise Forbidden("not_permitted", f"credits can be transferred from {starts}")
     owed = {unit: amount for (kind, unit), amount in book.balances(account.pk).items() if kind in ("owed", "payable")}
     if owed:
-        shown = ", ".join(f"{amount} {'cents' if unit == 'NZD' else 'g of ' + unit}" for unit, amount in sorted(owed.items()))
-        raise Conflict("charges_open", f"account {account.number} owes {shown}; credits can be given once that is met", owed=shown)
+        shown = ", ".join(
+            f"{amount} {'cents' if unit == 'NZD' else 'g of ' + unit}" for unit, amount in sorted(owed.items())
+        )
+        raise Conflict(
+            "charges_open", f"account {account.number} owes {shown}; credits can be given once that is met", owed=shown
+        )
 
 
 def _may_take(account: Account) -> None:
     if account.state != "open":
-        raise Conflict("account_not_open", f"account {account.number} is {account.state} and takes no credits", field="to_account")
+        raise Conflict(
+            "account_not_open", f"account {account.number} is {account.state} and takes no credits", field="to_account"
+        )
 
 
 def _verified(*accounts: Account) -> None:
     for account in accounts:
         if account.holder.aml != "verified":
-            raise Forbidden("not_verified", f"the holder of account {account.number} isn't verified against money laundering")
+            raise Forbidden(
+                "not_verified", f"the holder of account {account.number} isn't verified against money laundering"
+            )
 
 
 def _told(offer: Offer) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from cleanfleet.law.columns import Column
 from cleanfleet.law.policy import Policy
 from cleanfleet.registry.rulings import law
 
@@ -39,25 +41,36 @@ class Answer(NamedTuple):
         return "; ".join(f"unconfirmed:{name}" for name in law.unconfirmed(self.flags, confirmed))
 
 
-def columns(policy: Policy) -> dict[str, str]:
-    """The columns that a feed may send: name -> description."""
-    return {column.name: column.description for column in policy.inputs if column.name not in OWN}
+#: A number as a feed may write it; with up to six decimals it becomes an exact decimal.
+_NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,6})?")
+_DECIMAL = pl.Decimal(20, 6)
 
 
-def assess(
-    policy: Policy, attributes: Sequence[Mapping[str, Any]], on: dt.date, scheme: str, known_as: str = "accepted_on"
-) -> list[Answer]:
+def columns(policy: Policy) -> dict[str, Column]:
+    """The columns that a feed may send, by name."""
+    return {column.name: column for column in policy.inputs if column.name not in OWN}
+
+
+def unreadable(column: Column, value: Any) -> str | None:
+    """Why a cell can't be a value of its column at all; ranges and words are the law's own to check."""
+    if column.kind in ("integer", "decimal") and value is not None and not _NUMBER.fullmatch(str(value)):
+        return f"{column.name} is {value!r}; allowed is {column.allowed}, written like 112.5"
+    return None
+
+
+def assess(policy: Policy, attributes: Sequence[Mapping[str, Any]], on: dt.date, scheme: str) -> list[Answer]:
     """The answers for vehicles as if accepted on ``on`` by an importer under ``scheme`` ('payg' or 'fleet'), in order."""
     if not attributes:
         return []
-    names = [column.name for column in policy.inputs if column.name not in OWN]
+    stated = columns(policy)
     data: dict[str, Any] = {
         name: [None if (value := row.get(name)) is None else str(value) for row in attributes]
-        for name in names
-        if any(row.get(name) is not None for row in attributes) or name in ("vehicle_class", "tare_kg", "condition")
+        for name in stated
+        if any(row.get(name) is not None for row in attributes) or stated[name].required
     }
+    numbers = [name for name in data if stated[name].kind in ("integer", "decimal")]
     frame = pl.DataFrame(data, schema=dict.fromkeys(data, pl.String)).with_columns(
-        pl.lit(on).alias(known_as), pl.lit(scheme).alias("scheme")
+        pl.col(numbers).cast(_DECIMAL), pl.lit(on).alias("accepted_on"), pl.lit(scheme).alias("scheme")
     )
     found = policy.assess(frame).frame.select(
         pl.col("status", "reason", "flags", "vehicle_type").cast(pl.String),

@@ -99,7 +99,9 @@ class FeedVehicles(Action):
             if not row.keys:
                 row.refuse("no_identifier", "the row has neither vin nor chassis nor register_id")
             elif seen & set(row.keys):
-                row.refuse("repeated", f"{row.keys[0][0]} {row.keys[0][1]} stands twice in this message; the first row counts")
+                row.refuse(
+                    "repeated", f"{row.keys[0][0]} {row.keys[0][1]} stands twice in this message; the first row counts"
+                )
             seen |= set(row.keys)
 
     def _find_accounts(self, work: Work, found: list[_Row]) -> None:
@@ -116,7 +118,8 @@ class FeedVehicles(Action):
                 row.refuse("account_not_open", f"account {account.number} is {account.state} and takes no vehicle")
             elif (account.condition == "used") != (row.given.entry_channel == "used"):
                 row.refuse(
-                    "wrong_account", f"account {account.number} is for {account.condition} vehicles, not for {row.given.entry_channel}"
+                    "wrong_account",
+                    f"account {account.number} is for {account.condition} vehicles, not for {row.given.entry_channel}",
                 )
             else:
                 row.account = account
@@ -127,11 +130,18 @@ class FeedVehicles(Action):
         for row in going:
             vehicles = {known[key] for key in row.keys if key in known}
             if len(vehicles) > 1:
-                row.refuse("identifiers_conflict", "the row's identifiers name different vehicles", identifiers=[list(k) for k in row.keys])
+                row.refuse(
+                    "identifiers_conflict",
+                    "the row's identifiers name different vehicles",
+                    identifiers=[list(k) for k in row.keys],
+                )
             elif vehicles:
                 row.vehicle = vehicles.pop()
         ids = [row.vehicle for row in going if row.vehicle is not None]
-        claims = {claim.vehicle_id: claim for claim in Claim.objects.filter(vehicle_id__in=ids, ended_on=None).select_related("account")}
+        claims = {
+            claim.vehicle_id: claim
+            for claim in Claim.objects.filter(vehicle_id__in=ids, ended_on=None).select_related("account")
+        }
         last: dict[int, int] = {}
         for vehicle, number in Version.objects.filter(vehicle_id__in=ids).values_list("vehicle_id", "number"):
             last[vehicle] = max(number, last.get(vehicle, 0))
@@ -145,21 +155,32 @@ class FeedVehicles(Action):
             if row.account is not None and row.claim.account_id != row.account.pk:
                 row.refuse("claimed", f"the vehicle is on another account; {row.given.account} gets it only by reallocation")
             elif row.claim.state not in ("entered", "ready", "disputed"):
-                row.refuse("claim_closed", f"the vehicle is {CLAIM.shown[row.claim.state]} on this account; a change needs a correction")
+                row.refuse(
+                    "claim_closed",
+                    f"the vehicle is {CLAIM.shown[row.claim.state]} on this account; a change needs a correction",
+                )
 
     def _ask_the_law(self, work: Work, found: list[_Row]) -> None:
         policy = law.policy(work.today)
         allowed = assessing.columns(policy)
         for row in found:
             unknown = [name for name in row.given.attributes if name not in allowed]
-            wanted = {"used": "used"}.get(row.given.entry_channel, "new")
+            bad = [assessing.unreadable(allowed[n], v) for n, v in row.given.attributes.items() if n in allowed]
+            wanted = "used" if row.given.entry_channel == "used" else "new"
             condition = row.given.attributes.get("condition", wanted)
             if row.outcome is None and unknown:
                 row.refuse("unknown_attribute", f"attribute {unknown[0]!r} is not a column of {policy.id}", field=unknown[0])
+            elif row.outcome is None and any(bad):
+                row.refuse("bad_attribute", next(text for text in bad if text))
             elif row.outcome is None and condition != wanted:
-                row.refuse("condition_conflict", f"condition is {condition!r}; entry channel {row.given.entry_channel} is for {wanted} vehicles")
+                row.refuse(
+                    "condition_conflict",
+                    f"condition is {condition!r}; entry channel {row.given.entry_channel} is for {wanted} vehicles",
+                )
         for scheme in ("payg", "fleet"):
-            going = [row for row in found if row.outcome is None and row.account is not None and row.account.scheme == scheme]
+            going = [
+                row for row in found if row.outcome is None and row.account is not None and row.account.scheme == scheme
+            ]
             answers = assessing.assess(policy, [attributes(row.given) for row in going], work.today, scheme)
             for row, answer in zip(going, answers, strict=True):
                 row.answer = answer
@@ -204,8 +225,19 @@ class FeedVehicles(Action):
             state = "ready" if ready else CLAIM.first
             public_id = work.id("clm")
             claims.append(
-                (public_id, row.vehicle, row.account.pk, version, row.given.entry_channel, state, work.today)
-                + (row.given.ready_on if ready else None, row.given.own_reference, row.given.client, *preview.values())
+                (
+                    public_id,
+                    row.vehicle,
+                    row.account.pk,
+                    version,
+                    row.given.entry_channel,
+                    state,
+                    work.today,
+                    row.given.ready_on if ready else None,
+                    row.given.own_reference,
+                    row.given.client,
+                    *preview.values(),
+                )
             )
             row.outcome = {"outcome": "held" if preview["missing"] else state, "claim": public_id}
             if preview["missing"]:
@@ -312,7 +344,11 @@ class DisputeVehicle(OnClaim):
             claim=claim,
             reason=self.reason,
             state=DISPUTE.first,
-            with_whom="agency" if self.reason == "not_mine" else "certifier" if claim.entry_channel == "used" else "register",
+            with_whom="agency"
+            if self.reason == "not_mine"
+            else "certifier"
+            if claim.entry_channel == "used"
+            else "register",
             raised_on=work.today,
             answer_by=work.today + dt.timedelta(days=ANSWER_DAYS),
             raised_id=work.number,
@@ -354,7 +390,9 @@ class ReallocateVehicle(OnClaim):
         work.lock(target.pk)
         target.refresh_from_db()
         if target.state != "open":
-            raise Conflict("account_not_open", f"account {target.number} is {target.state} and takes no vehicle", field="to_account")
+            raise Conflict(
+                "account_not_open", f"account {target.number} is {target.state} and takes no vehicle", field="to_account"
+            )
         if target.condition != claim.account.condition:
             raise Invalid("wrong_account", f"account {target.number} is for {target.condition} vehicles", field="to_account")
         disputed = claim.state == "disputed"
