@@ -195,7 +195,7 @@ def test_a_message_with_a_wrong_signature_or_amount_is_refused() -> None:
         body, signature = provider.play(payment, "succeeded", cents=1)
         with pytest.raises(Forbidden, match="signature"):
             LocalProvider("other").read(body, signature)
-        with pytest.raises(Conflict, match="1 cents, payment .* is of 22200"):
+        with pytest.raises(Conflict, match=r"1 cents, payment .* is of 22200"):
             play(provider, payment, "succeeded", cents=1)
     assert Payment.objects.get().state == "created"
 

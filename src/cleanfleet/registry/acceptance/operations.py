@@ -51,7 +51,7 @@ class AcceptVehicles(OnAccount):
 
     vehicles: Annotated[list[str], pydantic.Field(min_length=1, max_length=MOST)]
     credits_g: Grams = 0
-    vintages: list[Vintage] = []
+    vintages: list[Vintage] = pydantic.Field(default_factory=list)
     provider: str = "local"
 
     def run(self, work: Work) -> dict[str, Any]:
@@ -276,46 +276,13 @@ class Accepting:
         work = self.work
         policy = law.policy(work.today)
         numbers = rows.numbers("vehicles_result", "id", len(self.kept))
-        rows.insert(
-            "vehicles_result",
-            (
-                "id",
-                "claim_id",
-                "version_id",
-                "operation_id",
-                "on",
-                "known",
-                "law_id",
-                "vehicle_type",
-                "flags",
-                "co2",
-                "target",
-                "difference",
-                "credit_g",
-                "charge_g",
-                "charge_cents",
-            ),
-            [
-                (
-                    number,
-                    claim.pk,
-                    claim.version_id,
-                    work.number,
-                    work.today,
-                    policy.known,
-                    policy.digest,
-                    a.vehicle_type,
-                    a.flags,
-                    a.co2,
-                    a.target,
-                    a.difference,
-                    a.credit_g,
-                    a.charge_g,
-                    a.charge_cents,
-                )
-                for number, (claim, a) in zip(numbers, self.kept, strict=True)
-            ],
-        )
+        head = ("id", "claim_id", "version_id", "operation_id", "on", "known", "law_id")
+        figures = ("vehicle_type", "flags", "co2", "target", "difference", "credit_g", "charge_g", "charge_cents")
+        found = []
+        for number, (claim, answer) in zip(numbers, self.kept, strict=True):
+            asked = (number, claim.pk, claim.version_id, work.number, work.today, policy.known, policy.digest)
+            found.append((*asked, *(getattr(answer, name) for name in figures)))
+        rows.insert("vehicles_result", (*head, *figures), found)
         return numbers
 
 

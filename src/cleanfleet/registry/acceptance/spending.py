@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 
-from cleanfleet import credits
+from cleanfleet import credits as bank
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.ledger import book
 from cleanfleet.registry.ledger.operations import Work
@@ -21,14 +21,14 @@ def unit_of(account: Account) -> str:
     return CREDIT.format(account.condition)
 
 
-def lots(account: Account, pool: str) -> list[credits.Lot]:
+def lots(account: Account, pool: str) -> list[bank.Lot]:
     """The account's lots of a pool, as the bank's rules want them."""
     unit = CREDIT.format(pool)
     reserved = {row.lot: row.amount for row in book.lots(account.pk, "reserved", unit)}
     held = {row.lot: row for row in book.lots(account.pk, "held", unit)}
     rows = held | {row.lot: row for row in book.lots(account.pk, "reserved", unit) if row.lot not in held}
     return [
-        credits.Lot(
+        bank.Lot(
             id=row.lot,
             account=account.number,
             pool=pool,
@@ -50,14 +50,14 @@ def plan(
     vintages: Collection[int] = (),
     year: int | None = None,
     for_transfer: bool = False,
-) -> credits.Plan:
+) -> bank.Plan:
     """The lots that so many grams would come from on that day.
 
     Raises :class:`Short`, naming pool, vintage, needed, free and reserved; :class:`NotDetermined`; :class:`Forbidden` where the
     rules don't allow it; :class:`Invalid`.
     """
     try:
-        return credits.plan(
+        return bank.plan(
             lots(account, account.condition),
             grams,
             pool=account.condition,
@@ -68,25 +68,25 @@ def plan(
             vintages=vintages,
             for_transfer=for_transfer,
         ).require()
-    except credits.CreditError as error:
+    except bank.CreditError as error:
         raise refusal(error) from error
 
 
-def refusal(error: credits.CreditError) -> Exception:
+def refusal(error: bank.CreditError) -> Exception:
     """The bank's refusal as the register's."""
-    if isinstance(error, credits.Shortage):
+    if isinstance(error, bank.Shortage):
         return Short(
             "not_enough_credits", str(error), pool=error.pool, vintages=list(error.vintages), needed=error.needed,
             free=error.free, reserved=error.reserved,
         )  # fmt: skip
-    if isinstance(error, credits.NotDetermined):
+    if isinstance(error, bank.NotDetermined):
         return NotDetermined("not_determined", str(error), missing=list(error.missing))
-    if isinstance(error, credits.NotPermitted):
+    if isinstance(error, bank.NotPermitted):
         return Forbidden("not_permitted", str(error))
     return Invalid("invalid_input", str(error))
 
 
-def take(work: Work, account: Account, takes: Sequence[credits.Take], source: str, target: str, *, subject: int) -> None:
+def take(work: Work, account: Account, takes: Sequence[bank.Take], source: str, target: str, *, subject: int) -> None:
     """Move what a plan takes from one of the account's buckets to another (``used`` is the system's)."""
     unit = unit_of(account)
     owner = None if target in ("used", "expired", "cancelled") else account.pk

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import pydantic
 from django.conf import settings
 
-from cleanfleet import credits
+from cleanfleet import credits as bank
 from cleanfleet.registry.acceptance import spending
 from cleanfleet.registry.acceptance.operations import Vintage
 from cleanfleet.registry.accounts import permissions
@@ -36,7 +36,7 @@ class _Giving(OnAccount):
 
     to_account: str
     grams: GivenGrams
-    vintages: list[Vintage] = []
+    vintages: list[Vintage] = pydantic.Field(default_factory=list)
 
     def pair(self, work: Work) -> tuple[Account, Account]:
         source = permissions.account_for(work.by, self.account)
@@ -181,18 +181,18 @@ class ExpireCredits(OnAccount):
         gone = [
             lot
             for lot in spending.lots(account, account.condition)
-            if lot.free and credits.last_day(lot, work.today, known, rules) < work.today
+            if lot.free and bank.last_day(lot, work.today, known, rules) < work.today
         ]
         for lot in sorted(gone, key=lambda lot: int(lot.id)):
             work.move(unit, held, expired, lot.free, lot=int(lot.id))
         return {"account": account.public_id, "expired_g": sum(lot.free for lot in gone)}
 
 
-def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: Sequence[int]) -> tuple[credits.Take, ...]:
+def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: Sequence[int]) -> tuple[bank.Take, ...]:
     if source.condition == target.condition:
         return spending.plan(source, grams, on, vintages=vintages, for_transfer=True).takes
     try:
-        found = credits.plan_exchange(
+        found = bank.plan_exchange(
             spending.lots(source, source.condition),
             grams,
             source=source.condition,
@@ -204,7 +204,7 @@ def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: S
             for_transfer=True,
         )
         return found.plan.require().takes
-    except credits.CreditError as error:
+    except bank.CreditError as error:
         raise spending.refusal(error) from error
 
 
@@ -216,7 +216,7 @@ def _hand_over(
     rules, known = law.bank(today), law.policy(today).known
     rows = {int(lot.id): lot for lot in spending.lots(source, source.condition)}
     for lot, _ in lots:
-        last = credits.last_day(rows[lot], today, known, rules)
+        last = bank.last_day(rows[lot], today, known, rules)
         if last < today:
             raise Conflict(
                 "expired", f"credits of vintage {rows[lot].vintage} could be used until {last}; withdraw the offer"
@@ -228,11 +228,11 @@ def _hand_over(
             work.move(given, start, work.bucket(target.pk, "held", given), amount, lot=lot, subject=subject)
         return sum(amount for _, amount in lots)
     ordered = [
-        credits.Lot(lot, source.number, source.condition, rows[lot].vintage, rows[lot].earned_on, amount)
+        bank.Lot(lot, source.number, source.condition, rows[lot].vintage, rows[lot].earned_on, amount)
         for lot, amount in lots
     ]
     try:
-        found = credits.plan_exchange(
+        found = bank.plan_exchange(
             ordered,
             sum(amount for _, amount in lots),
             source=source.condition,
@@ -241,7 +241,7 @@ def _hand_over(
             known=known,
             rules=rules,
         )
-    except credits.CreditError as error:
+    except bank.CreditError as error:
         raise spending.refusal(error) from error
     held = work.bucket(target.pk, "held", taken)
     for take, received in zip(found.plan.takes, found.receipts, strict=True):

@@ -224,21 +224,9 @@ class FeedVehicles(Action):
                 continue
             state = "ready" if ready else CLAIM.first
             public_id = work.id("clm")
-            claims.append(
-                (
-                    public_id,
-                    row.vehicle,
-                    row.account.pk,
-                    version,
-                    row.given.entry_channel,
-                    state,
-                    work.today,
-                    row.given.ready_on if ready else None,
-                    row.given.own_reference,
-                    row.given.client,
-                    *preview.values(),
-                )
-            )
+            begun = (public_id, row.vehicle, row.account.pk, version, row.given.entry_channel, state, work.today)
+            own = (row.given.ready_on if ready else None, row.given.own_reference, row.given.client)
+            claims.append((*begun, *own, *preview.values()))
             row.outcome = {"outcome": "held" if preview["missing"] else state, "claim": public_id}
             if preview["missing"]:
                 row.outcome["missing"] = preview["missing"]
