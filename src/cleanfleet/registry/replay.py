@@ -63,11 +63,8 @@ def run() -> list[Finding]:
     principals = list(Principal.objects.order_by("pk").values("pk", "public_id", "kind"))
     findings: list[Finding] = []
     with _scratch():
-        Principal.objects.bulk_create(
-            Principal(id=p["pk"], public_id=p["public_id"], kind=p["kind"])
-            for p in principals
-            if p["pk"] is not None and _first(p, history)
-        )
+        given = [p for p in principals if _given(p["public_id"], history)]
+        Principal.objects.bulk_create(Principal(id=p["pk"], public_id=p["public_id"], kind=p["kind"]) for p in given)
         for one in history:
             findings += _again(one)
             if len(findings) >= 100:
@@ -75,10 +72,10 @@ def run() -> list[Finding]:
     return findings
 
 
-def _first(principal: dict[str, Any], history: list[dict[str, Any]]) -> bool:
-    """Whether no operation made the principal (the system, and people from before the first operation)."""
+def _given(public_id: str, history: list[dict[str, Any]]) -> bool:
+    """Whether no operation made the principal: the system, which is there from the start."""
     made = {json.loads(one["answer"]).get("person") for one in history if one["operation"].name == "register_person"}
-    return principal["public_id"] not in made
+    return public_id not in made
 
 
 def _again(one: dict[str, Any]) -> Iterator[Finding]:
