@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 
 from .lots import Lot, Obligation
 from .rules import BankRules, Reading
-from .words import year_end, years_after
+from .words import LifeBasis, ReceivedLife, year_end, years_after
 
 
 def last_day(lot: Lot, on: dt.date, known: dt.date, rules: BankRules) -> dt.date:
@@ -31,27 +32,54 @@ def last_day(lot: Lot, on: dt.date, known: dt.date, rules: BankRules) -> dt.date
     return life(lot, rules.at(on, known))[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the rules of one day say of the life of one pool's, kind's and vintage's credits. ``years`` None: no end."""
+
+    years: int | None
+    basis: LifeBasis
+    least: dt.date
+    received: ReceivedLife
+    marks: tuple[str, ...]
+    received_marks: tuple[str, ...]
+
+
+def terms(reading: Reading, pool: str, kind: str, vintage: int) -> Terms:
+    """The terms of life by a reading, which keeps them; raises :class:`NotDetermined`."""
+    found = reading.kept.get((pool, kind, vintage))
+    if found is None:
+        received, received_marks = reading.value("received_life", "own", pool, kind, vintage)
+        if reading.rules.life_years:
+            years, year_marks = reading.needed("life_years", pool, kind, vintage)
+            basis, basis_marks = reading.value("life_basis", "day", pool, kind, vintage)
+            least, least_marks = reading.value("none_expires_before", dt.date.min, pool, kind, vintage)
+            marks = (*year_marks, *basis_marks, *least_marks)
+            found = Terms(years, basis, least, received, marks, received_marks)
+        else:
+            found = Terms(None, "day", dt.date.min, received, (), received_marks)
+        reading.kept[pool, kind, vintage] = found
+    assert isinstance(found, Terms)
+    return found
+
+
 def life(lot: Lot, reading: Reading) -> tuple[dt.date, tuple[str, ...]]:
     """:func:`last_day` by a reading, with the marks of the provisions it came from."""
     if lot.via == "pool" and lot.received_on is not None:
         return year_end(lot.received_on.year), ()  # what isn't used goes back into the common pool
-    pool, kind, vintage = lot.pool, lot.kind, lot.vintage
-    last = dt.date.max
-    marks: tuple[str, ...] = ()
-    if reading.rules.life_years:
-        years, year_marks = reading.needed("life_years", pool, kind, vintage)
-        basis, basis_marks = reading.value("life_basis", "day", pool, kind, vintage)
-        if basis == "day":
-            last = years_after(lot.earned_on, years)
+    here = terms(reading, lot.pool, lot.kind, lot.vintage)
+    last, marks = dt.date.max, here.marks
+    if here.years is not None:
+        if here.basis == "day":
+            last = years_after(lot.earned_on, here.years)
+        elif here.basis == "year_end":
+            last = year_end(lot.earned_on.year + here.years)
         else:
-            last = year_end((vintage if basis == "vintage_year" else lot.earned_on.year) + years)
-        least, least_marks = reading.value("none_expires_before", dt.date.min, pool, kind, vintage)
-        last, marks = max(last, least), (*year_marks, *basis_marks, *least_marks)
+            last = year_end(lot.vintage + here.years)
+        last = max(last, here.least)
     if lot.received_on is not None:
-        how, received_marks = reading.value("received_life", "own", pool, kind, vintage)
-        if how == "year_received":
+        marks += here.received_marks
+        if here.received == "year_received":
             last = min(last, year_end(lot.received_on.year))
-        marks += received_marks
     return last, marks
 
 

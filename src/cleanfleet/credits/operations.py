@@ -247,8 +247,6 @@ def exchange(
         found = plan_exchange(lots.values(), amount, source=source, target=target, on=on, known=known, rules=book.rules)
         bucket = RESERVED
     else:
-        if abroad:
-            _transferable(book, source, on, known)
         found = plan_exchange(
             book.of(account), amount, account=account, source=source, target=target, on=on, known=known, rules=book.rules,
             vintages=choice.get("vintages", ()), only=choice.get("only"), for_transfer=abroad,
@@ -479,18 +477,11 @@ def _meet(book: Book, on: dt.date, obligation: int, lot: int, amount: int, sourc
     book.move_obligation(on, obligation, OWED, OFFSET, amount)
 
 
-def _transferable(book: Book, pool: str, on: dt.date, known: dt.date) -> None:
-    if not book.rules.at(on, known).value("transferable", True, book.rules.pool(pool))[0]:
-        raise NotPermitted(f"credits of pool {pool} can't go to another account on {on}")
-
-
 def _to_give(
     book: Book, giver: str, pool: str, amount: int, on: dt.date, known: dt.date, hold: int | None, choice: Choice, *,
     moving: bool = True,
 ) -> Taken:  # fmt: skip
     """What leaves ``giver``: planned, or what was reserved for it."""
-    if moving:
-        _transferable(book, pool, on, known)
     if hold is None:
         found = plan(
             book.of(giver), whole(amount), pool=pool, on=on, known=known, rules=book.rules, for_transfer=moving,
@@ -498,6 +489,8 @@ def _to_give(
         )  # fmt: skip
         return _free(book, found)
     reserved = book.hold(hold)
+    if moving:
+        book.note(book.rules.at(on, known).transferable(pool))
     if (reserved.pool, reserved.amount) != (pool, amount):
         raise BadInput("hold", hold, f"holds {reserved.amount} of pool {reserved.pool}, not {amount} of {pool}")
     return _held(book, hold, on, known, giver)

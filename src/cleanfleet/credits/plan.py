@@ -111,11 +111,13 @@ def plan(
     reading = rules.at(on, known)
     marks: dict[str, None] = {}
     _may_name(reading, pool, kind, vintages, only, marks)
+    if for_transfer:
+        marks.update(dict.fromkeys(reading.transferable(pool)))
     drawn, more = (
         reading.accepted(pool, kind, year, pools) if year is not None or pools is not None else ((rules.pool(pool),), ())
     )
     marks.update(dict.fromkeys(more))
-    latest = _latest_vintage(reading, pool, kind, year, deferred, marks)
+    latest, later_marks = _latest_vintage(reading, pool, kind, year, deferred)
     rank = {name: number for number, name in enumerate(drawn)}
     named = frozenset(vintages)
     chosen = None if only is None else frozenset(only)
@@ -124,16 +126,22 @@ def plan(
     left_out: Counter[str] = Counter()
     for lot in lots:
         accounts.add(lot.account)
-        if lot.pool not in rank:
+        if lot.pool not in rank or not lot.amount:
+            continue
+        if (named and lot.vintage not in named) or (chosen is not None and lot.id not in chosen):
+            left_out["not_named"] += lot.free
             continue
         last, life_marks = life(lot, reading)
-        why = _left_out(lot, reading, last, named, chosen, latest, kind, acquired_by, for_transfer)
+        why = _left_out(lot, reading, last, latest, kind, acquired_by, for_transfer, marks)
+        if later_marks and year is not None and lot.vintage > year:
+            marks.update(dict.fromkeys(later_marks))
         if why:
             left_out[why] += lot.free
             continue
-        if year is not None:
-            _carried(lot, year, reading)
-        marks.update(dict.fromkeys(life_marks))
+        if year is not None and rules.carry:
+            _carried(lot, year)
+        if life_marks:
+            marks.update(dict.fromkeys(life_marks))
         usable.append((rank[lot.pool], last, lot.earned_on, lot.id, lot))
     if len(accounts) > 1:
         raise BadInput("lots", sorted(accounts), "must be of one account")
@@ -168,42 +176,40 @@ def _may_name(
 
 
 def _latest_vintage(
-    reading: Reading, pool: str, kind: str, year: int | None, deferred: bool, marks: dict[str, None]
-) -> int | None:
-    """The latest vintage that an obligation of ``year`` takes; None: any."""
+    reading: Reading, pool: str, kind: str, year: int | None, deferred: bool
+) -> tuple[int | None, tuple[str, ...]]:
+    """The latest vintage that an obligation of ``year`` takes (None: any), and the marks of what says so."""
     if year is None:
-        return None
-    rule, more = reading.value("vintages_allowed", "any", pool, kind, year)
-    marks.update(dict.fromkeys(more))
+        return None, ()
+    rule, marks = reading.value("vintages_allowed", "any", pool, kind, year)
     if rule == "any":
-        return None
+        return None, marks
     latest, more = open_until(reading, pool, kind, year, deferred)
-    marks.update(dict.fromkeys(more))
-    return latest
+    return latest, (*marks, *more)
 
 
 def _left_out(
     lot: Lot,
     reading: Reading,
     last: dt.date,
-    named: frozenset[int],
-    chosen: frozenset[Id] | None,
     latest: int | None,
     kind: str,
     acquired_by: dt.date | None,
     for_transfer: bool,
+    marks: dict[str, None],
 ) -> str:
-    """Why the lot doesn't count; '' where it does."""
-    if (named and lot.vintage not in named) or (chosen is not None and lot.id not in chosen):
-        return "not_named"
+    """Why a lot of these pools, named where any are, doesn't count; '' where it does."""
     if lot.earned_on > reading.on:
         return "not_yet_earned"
     if last < reading.on:
         return "expired"
     if latest is not None and lot.vintage > latest:
         return "later_vintage"
-    if lot.kind != kind and lot.kind and kind and not reading.value("kinds_share_pool", True, lot.pool)[0]:
-        return "other_kind"
+    if lot.kind != kind and lot.kind and kind:
+        shared, more = reading.value("kinds_share_pool", True, lot.pool)
+        marks.update(dict.fromkeys(more))
+        if not shared:
+            return "other_kind"
     if acquired_by is not None and (lot.received_on or lot.earned_on) > acquired_by:
         return "acquired_late"
     if for_transfer and lot.received_on is not None and not reading.value("onward_transfer", True, lot.pool, lot.kind)[0]:
@@ -211,9 +217,9 @@ def _left_out(
     return ""
 
 
-def _carried(lot: Lot, year: int, reading: Reading) -> None:
+def _carried(lot: Lot, year: int) -> None:
     """Refuse a credit of an earlier year that should have been carried into ``year`` first, and wasn't."""
-    if reading.rules.carry and lot.free and lot.vintage < year and lot.via != "pool":
+    if lot.free and lot.vintage < year and lot.via != "pool":
         through = lot.vintage - 1 if lot.carried_through is None else lot.carried_through
         if through < year - 1:
             raise BadInput(

@@ -188,6 +188,8 @@ class Reading:
     def __init__(self, rules: BankRules, on: dt.date, known: dt.date) -> None:
         self.rules, self.on, self.known = rules, on, known
         self._found: dict[tuple[Any, ...], Dated[Any] | None] = {}
+        #: What others have worked out of this reading and will ask for again.
+        self.kept: dict[tuple[Any, ...], object] = {}
 
     def provision(self, name: str, pool: str = "", kind: str = "", year: int | None = None) -> Dated[Any] | None:
         """The provision of series ``name`` that applies, or None; one whose value isn't known is :class:`NotDetermined`."""
@@ -236,6 +238,13 @@ class Reading:
         if found.value is None:
             raise self.unknown("exchange", source, None, found.name)
         return found.value, found.marks
+
+    def transferable(self, pool: str) -> tuple[str, ...]:
+        """Marks, where credits of ``pool`` may go to another account; otherwise raises :class:`NotPermitted`."""
+        allowed, marks = self.value("transferable", True, self.rules.pool(pool))
+        if not allowed:
+            raise NotPermitted(f"credits of pool {pool} can't go to another account on {self.on}")
+        return marks
 
     def accepted(
         self, pool: str, kind: str, year: int | None, asked: Collection[str] | None
