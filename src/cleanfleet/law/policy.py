@@ -304,6 +304,10 @@ def _assessed(policy: Policy, frame: Any, also: tuple[str, ...], refusal: str | 
             frame = frame.append_column(name, answers.column(name))
         assert isinstance(frame, pa.Table)
         return frame
+    if kind == "pyspark":
+        from .spark import assess_spark
+
+        return assess_spark(table, frame, refusal)
     from .portable import assess_portable
 
     return assess_portable(policy.program, frame, also, refusal)

@@ -316,6 +316,7 @@ def spark_session() -> Any:
     """A local Spark session on all cores; raises :class:`InputError` where PySpark or Java is missing."""
     import os
     import shutil
+    import sys
 
     try:
         from pyspark.sql import SparkSession
@@ -324,6 +325,7 @@ def spark_session() -> Any:
     if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
         raise InputError("the engine spark needs Java 17 or newer on PATH (or JAVA_HOME)")
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the workers assess with this very cleanfleet
     builder: Any = SparkSession.builder
     return (
         builder.master(os.environ.get("SPARK_MASTER", "local[*]"))

@@ -29,8 +29,8 @@ from .xlsx_source import XlsxSource
 #: Rows from which the decimal mark of a file is decided.
 SAMPLE_ROWS = 10_000
 
-#: Most rows of a batch.
-BATCH_ROWS = 250_000
+#: Most rows of a batch: small enough that the memory of one serves the next, large enough to be a row group of Parquet.
+BATCH_ROWS = 131_072
 
 #: The flag of a row that repeats an earlier one in every cell, and the name of its key.
 DUPLICATE_ROW = "duplicate_row"
