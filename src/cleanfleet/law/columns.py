@@ -7,6 +7,7 @@ door, the command line's help and the forms of the pages are all drawn from it.
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from .errors import LawError, near
+from .language import ENGLISH, say
 from .units import unit_of
 
 Kind = Literal["text", "choice", "integer", "decimal", "date", "boolean"]
@@ -42,13 +44,16 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 
 
 class Refused(Exception):
-    """One cell was refused; ``code`` is a key of :data:`REFUSALS`."""
+    """One cell was refused; ``code`` is a key of :data:`REFUSALS`, ``message`` says so in English."""
 
-    def __init__(self, code: str, column: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.column = column
-        self.message = message
+    def __init__(self, code: str, column: Column, value: object) -> None:
+        self.code, self.column, self._column, self._value = code, column.name, column, value
+        self.message = self.told(ENGLISH)
+        super().__init__(self.message)
+
+    def told(self, language: str) -> str:
+        """The message in a language."""
+        return f"{self.column}: {self._value!r} {self._column.why(self.code, self._value, language)}"
 
     @property
     def reason(self) -> str:
@@ -88,17 +93,32 @@ class Column:
     @property
     def allowed(self) -> str:
         """What is allowed, in words, for messages and help."""
+        return self.allowed_in(ENGLISH)
+
+    def allowed_in(self, language: str) -> str:
+        """What is allowed, in a language."""
         if self.kind == "choice":
-            return "one of " + ", ".join(self.choices)
-        if self.kind == "boolean":
-            return "true or false"
-        if self.kind == "text":
-            return "any text"
-        kind = {"integer": "a whole number", "decimal": f"a number with up to {self.decimals} decimals", "date": "a date"}[
+            return say(language, "one of {words}", words=", ".join(self.choices))
+        if self.kind in ("boolean", "text"):
+            return say(language, "true or false" if self.kind == "boolean" else "any text")
+        what = {"integer": "a whole number", "decimal": "a number with up to {decimals} decimals", "date": "a date"}[
             self.kind
         ]
         unit = f" {self.unit}" if self.unit not in ("", "1") else ""
-        return f"{kind} from {self.minimum} to {self.maximum}{unit}"
+        span = say(language, "from {low} to {high}", low=self.minimum, high=self.maximum)
+        return f"{say(language, what, decimals=self.decimals)} {span}{unit}"
+
+    def close(self, value: object) -> list[str]:
+        """The allowed words that are spelt much like ``value``, the nearest first; none for another kind than a choice."""
+        spellings = self.folded()
+        found = difflib.get_close_matches(fold(str(value)), list(spellings), n=6, cutoff=0.6)
+        return list(dict.fromkeys(spellings[spelling] for spelling in found))[:3]
+
+    def why(self, code: str, value: object, language: str = ENGLISH) -> str:
+        """Why ``value`` is refused and what is allowed, as the rest of a sentence that begins with the value."""
+        close = self.close(value) if code == "unknown_value" else []
+        meant = f" ({say(language, 'did you mean {words}?', words=', '.join(close))})" if close else ""
+        return f"{say(language, REFUSALS[code])}{meant}; {say(language, 'allowed is {allowed}', allowed=self.allowed_in(language))}"
 
     def folded(self) -> dict[str, str]:
         """Every accepted spelling, folded, with the allowed value it stands for."""
@@ -107,7 +127,7 @@ class Column:
         return known
 
     def refuse(self, code: str, value: object) -> Refused:
-        return Refused(code, self.name, f"{self.name}: {value!r} {REFUSALS[code]}; allowed is {self.allowed}")
+        return Refused(code, self, value)
 
     def scaled(self, number: Decimal) -> int:
         """``number`` as an integer of ``decimals`` places; raises :class:`Refused` where it doesn't fit."""
