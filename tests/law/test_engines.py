@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -22,7 +23,7 @@ from cleanfleet.law.errors import InputError
 from cleanfleet.law.policy import Policy
 from cleanfleet.law.portable import assess_portable
 
-from .toy import KNOWN, definition
+from .toy import KNOWN, definition, inputs
 
 #: What an engine does: (policy, rows, also, refusal) -> the answer as a Polars frame.
 Engine = Callable[..., pl.DataFrame]
@@ -264,3 +265,34 @@ def test_duckdb_joins_nothing() -> None:
     with duckdb.connect() as session:
         relation = assess_portable(nz().program, session.from_arrow(arrow(vehicles(10, 17))))
         assert "JOIN" not in relation.explain()
+
+
+WHERE = '''
+def where(port):
+    """The port."""
+    return port
+'''
+
+
+def test_words_with_accents(engine: Engine, tmp_path: Path) -> None:
+    """Accents don't count on any engine, whether they are on the letter or marks of their own, right or wrong ones."""
+    places = {"name": "port", "type": "choice", "choices": {"ancash": "", "san_martin": ""}, "aliases": {"Junín": "ancash"}}
+    policy = Policy(definition(tmp_path / "toy", policy=inputs({**places, "default": ...}), more_rules=WHERE), known=KNOWN)
+    spelt = [
+        "ancash",
+        "Áncash",
+        "A\u0301NCASH",
+        "ancásh",
+        "San Martín",
+        "SAN-MARTIN",
+        "san martìn",
+        "junin",
+        "JUNÍN",
+        "ancaxh",
+    ]
+    frame = pl.DataFrame(
+        {"name": [str(place) for place in range(len(spelt))], "kind": "a", "day": dt.date(2024, 5, 1), "port": spelt}
+    )
+    found = compare(engine, policy, frame, ("where",), key="name").sort(pl.col("name").cast(pl.Int64))
+    assert found["where"].to_list() == ["ancash"] * 4 + ["san_martin"] * 3 + ["ancash"] * 2 + [None]
+    assert found["status"].to_list()[-1] == "refused"

@@ -10,6 +10,7 @@ import datetime as dt
 import difflib
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -60,9 +61,29 @@ class Refused(Exception):
         return f"{self.code}:{self.column}"
 
 
+def _accented() -> dict[str, str]:
+    """Each Latin letter with the small letters that are it with accents: a -> àáâ..."""
+    found: dict[str, str] = {}
+    for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00)):
+        letter, *marks = unicodedata.normalize("NFD", chr(code))
+        if "a" <= letter <= "z" and marks:
+            found[letter] = found.get(letter, "") + chr(code)
+    return found
+
+
+#: What :func:`fold` leaves out: accents on letters, and those that stand as marks of their own behind a letter.
+ACCENTED, MARKS = _accented(), "\u0300-\u036f"
+_PLAIN = str.maketrans({accented: letter for letter, group in ACCENTED.items() for accented in group})
+
+
 def fold(text: str) -> str:
-    """The form in which choices are compared: no outer space, case ignored, blanks and hyphens as underscores."""
-    return re.sub(r"[\s_\-]+", "_", text.strip().casefold())
+    """The form in which choices are compared: no outer space, case and accents ignored, blanks and hyphens as underscores.
+
+    >>> fold(" San-Martín ")
+    'san_martin'
+    """
+    plain = re.sub(f"[{MARKS}]", "", text.strip().casefold().translate(_PLAIN))
+    return re.sub(r"[\s_\-]+", "_", plain)
 
 
 @dataclass(frozen=True)
@@ -270,7 +291,7 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
     for word, target in [*((choice, choice) for choice in choices), *aliases.items()]:
         if meant.setdefault(fold(word), target) != target:
             raise LawError(
-                f"{where}: {word!r} could be {meant[fold(word)]!r} or {target!r}; case, blanks and hyphens don't count"
+                f"{where}: {word!r} could be {meant[fold(word)]!r} or {target!r}; case, accents, blanks and hyphens don't count"
             )
     column = Column(
         name=name,
