@@ -40,6 +40,9 @@ FALSE = frozenset({"false", "no", "n", "0", "否"})
 #: How far a binary floating-point number may lie from a decimal of the kept places, in units of the last place.
 FLOAT_NOISE = Decimal("0.00001")
 
+#: A number written as an upper bound.
+LESS_THAN = r"\s*<\s*(\S.*?)\s*"
+
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 
@@ -65,9 +68,9 @@ def _accented() -> dict[str, str]:
     """Each Latin letter with the small letters that are it with accents: a -> àáâ..."""
     found: dict[str, str] = {}
     for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00)):
-        letter, *marks = unicodedata.normalize("NFD", chr(code))
-        if "a" <= letter <= "z" and marks:
-            found[letter] = found.get(letter, "") + chr(code)
+        parts = unicodedata.normalize("NFD", chr(code))
+        if "a" <= parts[0] <= "z" and len(parts) > 1:
+            found[parts[0]] = found.get(parts[0], "") + chr(code)
     return found
 
 
@@ -92,7 +95,8 @@ class Column:
 
     ``decimals`` is the number of decimal places that are kept; a number is held as an integer of that many places.
     ``minimum`` and ``maximum`` are inclusive, in the column's own unit (or dates). ``choices`` maps each allowed value to
-    its meaning, ``aliases`` other spellings to an allowed value; both are compared with :func:`fold`.
+    its meaning, ``aliases`` other spellings to an allowed value; both are compared with :func:`fold`. ``below`` names the
+    boolean column that is set where a number is written as an upper bound: ``<1`` for 'below the quantification limit of 1'.
     """
 
     name: str
@@ -106,6 +110,7 @@ class Column:
     aliases: Mapping[str, str] = field(default_factory=dict)
     required: bool = False
     default: str | None = None
+    below: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -161,6 +166,16 @@ class Column:
         if shifted.denominator != 1:
             raise self.refuse("not_whole" if self.decimals == 0 else "too_many_decimals", str(number))
         return int(shifted)
+
+    def bounded(self, value: object) -> tuple[object, bool]:
+        """A cell without its 'less than' sign, and whether it had one; only a column with ``below`` may have it.
+
+        >>> Column("sulfur", "decimal", below="sulfur_is_below").bounded("< 1.5")
+        ('1.5', True)
+        """
+        if not self.below or not isinstance(value, str) or not (found := re.fullmatch(LESS_THAN, value)):
+            return value, False
+        return found[1], True
 
     def read(self, value: object) -> Any:
         """One cell, typed: an integer of ``decimals`` places, an allowed value, a date, a bool, a text; None where empty.
@@ -233,7 +248,20 @@ class Column:
 #: The days that the whole-table door can read.
 FIRST_DAY, LAST_DAY = dt.date(1600, 1, 1), dt.date(2500, 12, 31)
 
-_KEYS = {"name", "type", "description", "unit", "decimals", "min", "max", "choices", "aliases", "required", "default"}
+_KEYS = {
+    "name",
+    "type",
+    "description",
+    "unit",
+    "decimals",
+    "min",
+    "max",
+    "choices",
+    "aliases",
+    "required",
+    "default",
+    "below",
+}
 
 
 def places(entry: Mapping[str, Any], where: str) -> int:
@@ -305,7 +333,10 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
         aliases=dict(aliases),
         required=entry.get("required") in (True, "true"),
         default=entry.get("default"),
+        below=str(entry.get("below") or ""),
     )
+    if column.below and not column.is_number:
+        raise LawError(f"{where}: only a number can be below a limit of quantification")
     if column.default is not None:
         try:
             column.read(column.default)

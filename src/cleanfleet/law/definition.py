@@ -29,12 +29,18 @@ HEADER = ("standard_type", "regulating_body", "scope", "current_standard", "comi
 
 @dataclass(frozen=True)
 class Output:
-    """One output column: the rule that yields it; numbers have ``decimals`` places in ``unit``."""
+    """One output column: the rule that yields it, with ``decimals`` places.
+
+    ``where`` is a rule that tells whether there is such a figure at all (a diesel has no octane number): where it doesn't
+    hold the cell is empty and nothing is missing. ``total`` tells whether the sum over a file's rows means anything.
+    """
 
     name: str
     rule: str
     description: str
     decimals: int = 0
+    where: str = ""
+    total: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,9 @@ def load_definition(folder: Path) -> Definition:
     )
     inputs = tuple(column_from(entry, where) for entry in _entries(raw, "inputs", where))
     _once([column.name for column in inputs], "input", where)
+    for column in inputs:
+        if column.below and not any(c.name == column.below and c.kind == "boolean" for c in inputs):
+            raise LawError(f"{where}: input {column.name}: below: {column.below!r} is not a boolean input")
     outcome = raw["outcome"]
     if not isinstance(outcome, dict) or not outcome.get("rule"):
         raise LawError(f"{where}: outcome names no rule")
@@ -173,7 +182,14 @@ def load_definition(folder: Path) -> Definition:
             str(outcome.get("refused") or "refused"),
         ),
         outputs=tuple(
-            Output(e["name"], e.get("rule", e["name"]), e.get("description", ""), places(e, f"{where}: output {e['name']}"))
+            Output(
+                e["name"],
+                e.get("rule", e["name"]),
+                e.get("description", ""),
+                places(e, f"{where}: output {e['name']}"),
+                str(e.get("where") or ""),
+                e.get("total") != "false",
+            )
             for e in _entries(raw, "outputs", where)
         ),
         flags=tuple(
@@ -200,7 +216,8 @@ def _entries(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any
         if key in ("outputs", "flags", "checks"):
             if not entry.get("name"):
                 raise LawError(f"{where}: an entry of {key} has no name")
-            _only(entry, {"name", "rule", "description", "decimals"}, f"{where}: {key} {entry.get('name')}")
+            allowed = {"name", "rule", "description", "decimals", *(("where", "total") if key == "outputs" else ())}
+            _only(entry, allowed, f"{where}: {key} {entry.get('name')}")
     return entries
 
 

@@ -158,8 +158,13 @@ def explain(program: Program, record: Mapping[str, Any], texts: Texts) -> Explan
             *d.outcome.answered,
             d.outcome.undetermined,
         ):
-            for cell in program.output_cells.values():
-                walk.visit(cell)
+            for output in d.outputs:
+                if output.where:
+                    there = program.rules[output.where]
+                    walk.visit(there)
+                    if read.value(program.flags.missing(there)) or not read.value(there):
+                        continue
+                walk.visit(program.output_cells[output.name])
     flags = tuple((flag, texts.flag(flag)) for flag in (found["flags"] or "").split("; ") if flag)
     reasons = tuple((reason, texts.reason(reason)) for reason in (found["reason"] or "").split("; ") if reason)
     checks = tuple(

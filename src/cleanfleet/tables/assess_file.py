@@ -258,7 +258,7 @@ class _Run:
                 for part in [text] if name == "status" else (text or "").split("; "):
                     if part:
                         counter[part] += rows
-        numbers = [o for o in self.policy.outputs if answers.schema[o.name].is_numeric()]
+        numbers = [o for o in self.policy.outputs if o.total and answers.schema[o.name].is_numeric()]
         sums = (
             answers.lazy()
             .filter(pl.any_horizontal(pl.col("status") == word for word in self.policy.definition.outcome.answered))
