@@ -46,7 +46,7 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an alias that is another choice": (
         {**CHOICE, "aliases": {"South West": "north"}},
-        "'South West' could be 'south-west' or 'north'; case, blanks and hyphens don't count",
+        "'South West' could be 'south-west' or 'north'; case, accents, blanks and hyphens don't count",
     ),
     "two choices that differ in case": (
         {"name": "c", "type": "choice", "choices": {"a": "", "A": ""}},
@@ -211,3 +211,20 @@ def test_a_binary_number_counts_as_the_decimal_next_to_it_and_no_further() -> No
 @pytest.mark.parametrize("text", ["South West", "south-west", " SOUTH_WEST ", "south \t west", "South--West"])
 def test_spellings_fold_together(text: str) -> None:
     assert fold(text) == "south_west"
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("San Martín", "san_martin"),
+        ("SAN MARTI\u0301N", "san_martin"),  # the accent as a mark of its own
+        ("Áncash", "ancash"),
+        ("Ñuñoa", "nunoa"),
+        ("Ç-ğ ū", "c_g_u"),
+        ("Straße", "strasse"),
+        ("ø", "ø"),  # a letter of its own, not an o with an accent
+        ("北京", "北京"),
+    ],
+)
+def test_accents_do_not_count(text: str, folded: str) -> None:
+    assert fold(text) == folded

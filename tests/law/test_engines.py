@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -23,7 +24,7 @@ from cleanfleet.law.errors import InputError
 from cleanfleet.law.policy import Policy
 from cleanfleet.law.portable import assess_portable
 
-from .toy import KNOWN, definition
+from .toy import KNOWN, RULES, definition, inputs
 
 #: What an engine does: (policy, rows, also, refusal) -> the answer as a Polars frame.
 Engine = Callable[..., pl.DataFrame]
@@ -303,3 +304,91 @@ def test_duckdb_joins_nothing() -> None:
     with duckdb.connect() as session:
         relation = assess_portable(nz().program, session.from_arrow(arrow(vehicles(10, 17))))
         assert "JOIN" not in relation.explain()
+
+
+OWN = '''
+def verdict(kind, noise):
+    """A barge of kind b is never judged; one of kind c needs no noise."""
+    return choose(kind == "b", "not_determined", kind == "c", "quiet", noise > 0, "loud", "quiet")
+
+
+def why(kind):
+    """Why it isn't judged."""
+    return choose(kind == "b", "not_judged", "none")
+
+
+def is_loud(kind, mass_kg, heavy_from_kg):
+    """Barges of kind c have no figure, and of others only those whose mass is known."""
+    return choose(kind == "c", False, mass_kg < heavy_from_kg)
+'''
+
+
+def test_a_verdict_that_says_not_determined_and_figures_that_are_not_there(engine: Engine, tmp_path: Path) -> None:
+    """Three ways to an empty figure: the scheme says so itself, something is missing, or there is no such figure."""
+    policy = definition(
+        tmp_path / "toy",
+        rules=RULES.replace("def verdict", "def old_verdict"),
+        more_rules=OWN,
+        policy={
+            "outcome": {"rule": "verdict", "answered": ["quiet", "loud", "not_determined"], "reason": "why"},
+            "outputs": [{"name": "over_g", "rule": "over", "decimals": "2", "where": "is_loud"}],
+            "checks": [],
+        },
+    )
+    rows = [  # kind, noise, mass, and what comes out: status, reason, figure
+        ("a", "103.99", 100, "loud", None, "3.49"),
+        ("a", "103.99", 6000, "loud", None, None),  # no such figure
+        ("a", "103.99", None, "not_determined", "missing:mass_kg", None),
+        ("a", None, 100, "not_determined", "missing:noise", None),
+        ("b", "103.99", 100, "not_determined", "not_judged", "3.49"),
+        ("b", None, 6000, "not_determined", "not_judged", None),
+        ("b", None, 100, "not_determined", "missing:noise", None),
+        ("c", None, None, "quiet", None, None),
+    ]
+    frame = pl.DataFrame(
+        {
+            "name": [str(place) for place in range(len(rows))],
+            "kind": [row[0] for row in rows],
+            "noise": pl.Series([None if row[1] is None else Decimal(row[1]) for row in rows], dtype=pl.Decimal(8, 2)),
+            "mass_kg": pl.Series([row[2] for row in rows], dtype=pl.Int64),
+            "day": dt.date(2024, 5, 1),
+        }
+    )
+    read = Policy(policy, known=KNOWN)
+    found = compare(engine, read, frame, key="name")
+    expected = [(status, reason, None if figure is None else Decimal(figure)) for *_, status, reason, figure in rows]
+    assert found.select("status", "reason", "over_g").rows() == expected
+    for row, want in zip(frame.rows(named=True), expected, strict=True):
+        one = read.one(row)
+        assert (one["status"], one["reason"], one["over_g"]) == want
+
+
+WHERE = '''
+def where(port):
+    """The port."""
+    return port
+'''
+
+
+def test_words_with_accents(engine: Engine, tmp_path: Path) -> None:
+    """Accents don't count on any engine, whether they are on the letter or marks of their own, right or wrong ones."""
+    places = {"name": "port", "type": "choice", "choices": {"ancash": "", "san_martin": ""}, "aliases": {"Junín": "ancash"}}
+    policy = Policy(definition(tmp_path / "toy", policy=inputs({**places, "default": ...}), more_rules=WHERE), known=KNOWN)
+    spelt = [
+        "ancash",
+        "Áncash",
+        "A\u0301NCASH",
+        "ancásh",
+        "San Martín",
+        "SAN-MARTIN",
+        "san martìn",
+        "junin",
+        "JUNÍN",
+        "ancaxh",
+    ]
+    frame = pl.DataFrame(
+        {"name": [str(place) for place in range(len(spelt))], "kind": "a", "day": dt.date(2024, 5, 1), "port": spelt}
+    )
+    found = compare(engine, policy, frame, ("where",), key="name").sort(pl.col("name").cast(pl.Int64))
+    assert found["where"].to_list() == ["ancash"] * 4 + ["san_martin"] * 3 + ["ancash"] * 2 + [None]
+    assert found["status"].to_list()[-1] == "refused"

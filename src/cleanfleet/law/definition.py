@@ -8,16 +8,20 @@ output columns, and the flags.
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .columns import Column, column_from, places
 from .errors import LawError, UnknownName, near
+from .language import ENGLISH
 from .rules import Variant, rules_of
+from .texts import Texts, load_texts
 from .values import Grade, Overlay, Reference, Value, load_overlay, load_sources, load_values, read_yaml
 
 HEADER = ("standard_type", "regulating_body", "scope", "current_standard", "coming_standard", "instruments", "not_known")
@@ -25,12 +29,18 @@ HEADER = ("standard_type", "regulating_body", "scope", "current_standard", "comi
 
 @dataclass(frozen=True)
 class Output:
-    """One output column: the rule that yields it; numbers have ``decimals`` places in ``unit``."""
+    """One output column: the rule that yields it, with ``decimals`` places.
+
+    ``where`` is a rule that tells whether there is such a figure at all (a diesel has no octane number): where it doesn't
+    hold the cell is empty and nothing is missing. ``total`` tells whether the sum over a file's rows means anything.
+    """
 
     name: str
     rule: str
     description: str
     decimals: int = 0
+    where: str = ""
+    total: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class Definition:
     title: str
     folder: Path
     zone: str
+    languages: tuple[str, ...]
     header: Mapping[str, Any]
     grades: tuple[Grade, ...]
     date: str
@@ -74,6 +85,11 @@ class Definition:
     sources: Mapping[str, Reference]
     values: Mapping[str, Value]
     rules: Mapping[str, tuple[Variant, ...]] = field(repr=False)
+
+    @cached_property
+    def texts(self) -> dict[str, Texts]:
+        """What the scheme says, by language; the first is the language of its own files."""
+        return load_texts(self)
 
     def column(self, name: str) -> Column:
         for column in self.inputs:
@@ -125,6 +141,9 @@ def load_definition(folder: Path) -> Definition:
     )
     inputs = tuple(column_from(entry, where) for entry in _entries(raw, "inputs", where))
     _once([column.name for column in inputs], "input", where)
+    for column in inputs:
+        if column.below and not any(c.name == column.below and c.kind == "boolean" for c in inputs):
+            raise LawError(f"{where}: input {column.name}: below: {column.below!r} is not a boolean input")
     outcome = raw["outcome"]
     if not isinstance(outcome, dict) or not outcome.get("rule"):
         raise LawError(f"{where}: outcome names no rule")
@@ -139,12 +158,17 @@ def load_definition(folder: Path) -> Definition:
     _once([column.name for column in inputs] + ["status", "reason", "flags"] + answers, "column", where)
     for key in ("flags", "checks"):
         _once([str(entry.get("name")) for entry in _entries(raw, key, where)], key, where)
+    languages = raw.get("languages") or [ENGLISH]
+    if not isinstance(languages, list) or not all(re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)?", str(one)) for one in languages):
+        raise LawError(f"{where}: languages {languages!r} is not a list of codes such as [en, es]")
+    _once(languages, "language", where)
     sources_file = folder / "values" / "sources.yaml"
-    return Definition(
+    definition = Definition(
         id=raw["id"],
         title=raw["title"],
         folder=folder,
         zone=raw["zone"],
+        languages=tuple(languages),
         header=header,
         grades=grades,
         date=str(raw.get("date") or ""),
@@ -158,7 +182,14 @@ def load_definition(folder: Path) -> Definition:
             str(outcome.get("refused") or "refused"),
         ),
         outputs=tuple(
-            Output(e["name"], e.get("rule", e["name"]), e.get("description", ""), places(e, f"{where}: output {e['name']}"))
+            Output(
+                e["name"],
+                e.get("rule", e["name"]),
+                e.get("description", ""),
+                places(e, f"{where}: output {e['name']}"),
+                str(e.get("where") or ""),
+                e.get("total") != "false",
+            )
             for e in _entries(raw, "outputs", where)
         ),
         flags=tuple(
@@ -172,6 +203,9 @@ def load_definition(folder: Path) -> Definition:
         values=load_values(folder / "values", grades),
         rules=_load_rules(folder / "rules.py"),
     )
+    if len(languages) > 1 or (folder / "texts").exists():
+        definition.texts  # noqa: B018 - what isn't complete is refused now, not when somebody asks for it
+    return definition
 
 
 def _entries(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
@@ -182,7 +216,8 @@ def _entries(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any
         if key in ("outputs", "flags", "checks"):
             if not entry.get("name"):
                 raise LawError(f"{where}: an entry of {key} has no name")
-            _only(entry, {"name", "rule", "description", "decimals"}, f"{where}: {key} {entry.get('name')}")
+            allowed = {"name", "rule", "description", "decimals", *(("where", "total") if key == "outputs" else ())}
+            _only(entry, allowed, f"{where}: {key} {entry.get('name')}")
     return entries
 
 

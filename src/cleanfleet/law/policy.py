@@ -20,14 +20,15 @@ from .errors import InputError, LawError, UnknownName, near
 from .explain import Explanation, explain
 from .frames import TableProgram
 from .program import Program, compile_program
+from .texts import Texts, check_messages, choose_language
 from .values import Overlay, Record, date_number
 
 
 class Policy:
     """One scheme under one reading of the law: as known on a day, with overlays, readings and a least grade.
 
-    Made by :func:`cleanfleet.policies.load`. ``inputs`` and ``outputs`` list the columns; ``at`` gives the same scheme under
-    another reading.
+    Made by :func:`cleanfleet.policies.load`. ``inputs`` and ``outputs`` list the columns; ``texts`` says what names and codes
+    mean, in one language; ``at`` gives the same scheme under another reading.
     """
 
     def __init__(
@@ -38,14 +39,19 @@ class Policy:
         values: Iterable[str | Path | Overlay] = (),
         readings: Mapping[str, str] | None = None,
         min_grade: str | None = None,
+        language: str | None = None,
     ) -> None:
         self.definition = definition
-        self._how: dict[str, Any] = {"values": tuple(values), "readings": dict(readings or {}), "min_grade": min_grade}
+        self.texts: Texts = definition.texts[choose_language(definition, language)]
+        self._how: dict[str, Any] = {
+            "values": tuple(values), "readings": dict(readings or {}), "min_grade": min_grade, "language": language,
+        }  # fmt: skip
         overlays = [value if isinstance(value, Overlay) else definition.overlay(value) for value in self._how["values"]]
         self.known = _day(known) if known is not None else dt.datetime.now(ZoneInfo(definition.zone)).date()
         self.program: Program = compile_program(
             definition, known=self.known, overlays=overlays, readings=readings, min_grade=min_grade
         )
+        check_messages(definition.texts, self.program)
         self._tables: dict[tuple[str, ...], TableProgram] = {}
 
     def __repr__(self) -> str:
@@ -57,7 +63,7 @@ class Policy:
 
     @property
     def title(self) -> str:
-        return self.definition.title
+        return self.texts.title
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -75,7 +81,7 @@ class Policy:
         return self.program.digest()
 
     def at(self, *, known: dt.date | str | None = None, **how: Any) -> Policy:
-        """The same scheme under another reading: ``known``, ``values``, ``readings``, ``min_grade``."""
+        """The same scheme under another reading: ``known``, ``values``, ``readings``, ``min_grade``; or ``language``."""
         return Policy(self.definition, known=self.known if known is None else known, **{**self._how, **how})
 
     def table(self, also: Sequence[str] = ()) -> TableProgram:
@@ -145,7 +151,7 @@ class Policy:
             raise UnknownName(
                 f"{self.id} has no input column {unknown[0]!r}; {near(unknown[0], [c.name for c in self.inputs])}"
             )
-        return explain(self.program, record)
+        return explain(self.program, record, self.texts)
 
     def value(
         self, name: str, *, on: dt.date | str | None = None, period: int | None = None, **keys: str

@@ -194,7 +194,7 @@ class _Answers:
         self.cells.update({name: (cell, cell.decimals) for name, cell in also.items()})
         shows = [*p.shows_cells.values(), *(p.flags.missing(cell) for cell in also.values())]
         wanted = [p.status_cell, p.reason_cell, p.refused_cell, *p.check_cells.values(), *p.missing_cells.values()]
-        wanted += [*p.flag_cells.values(), *(cell for cell, _ in self.cells.values()), *shows]
+        wanted += [*p.flag_cells.values(), *(cell for cell, _ in self.cells.values()), *shows, p.open_cell]
         found = iter(steps.lower(wanted))
         status, reason, self.refused = next(found), next(found), next(found)
         self.status = steps.words(status, p.status_cell.words)
@@ -206,7 +206,10 @@ class _Answers:
         self.shows = {name: next(found) for name in p.shows_cells}
         self.shows.update({name: steps.negation(next(found)) for name in also})
         # Rows that lack something are asked for once: in most rows the names needn't be worked out.
-        self.open = steps.is_word(status, d.outcome.undetermined, p.status_cell.words) if missing else FALSE
+        # The status tells which they are, unless the scheme's own verdict says 'not determined' too.
+        self.open = next(found)
+        if missing and d.outcome.undetermined not in p.rules[d.outcome.rule].words:
+            self.open = steps.is_word(status, d.outcome.undetermined, p.status_cell.words)
         facts = steps.literals(self.open, holds=True)
         self.missing = {name: steps.under(step, facts) for name, step in missing.items()}
         self.flagged = steps.either(*self.flags.values())

@@ -52,6 +52,13 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
 
+    def meanings(self) -> dict[str, str]:
+        """What each status, reason and flag that occurred means, in the policy's language; without those it says nothing of."""
+        texts = self.policy.texts
+        told = [(self.statuses, texts.status), (self.reasons, texts.reason), (self.flags, texts.flag)]
+        found = {code: meaning(code) for codes, meaning in told for code in sorted(codes)}
+        return {code: meaning for code, meaning in found.items() if meaning}
+
     @property
     def refused_rows(self) -> int:
         return self.statuses[self.policy.definition.outcome.refused]
@@ -251,7 +258,7 @@ class _Run:
                 for part in [text] if name == "status" else (text or "").split("; "):
                     if part:
                         counter[part] += rows
-        numbers = [o for o in self.policy.outputs if answers.schema[o.name].is_numeric()]
+        numbers = [o for o in self.policy.outputs if o.total and answers.schema[o.name].is_numeric()]
         sums = (
             answers.lazy()
             .filter(pl.any_horizontal(pl.col("status") == word for word in self.policy.definition.outcome.answered))
@@ -294,7 +301,7 @@ class _Run:
         reasons = answers["reason"].cast(pl.String).filter(where)
         firsts = batch.first_row.filter(where)
         messages = [
-            self.outcome.table.explain(reason or "", row, first)
+            self.outcome.table.explain(reason or "", row, first, texts=self.policy.texts)
             for reason, row, first in zip(reasons, batch.original.filter(where).iter_rows(named=True), firsts, strict=True)
         ]
         return pl.DataFrame(

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 import polars as pl
 
-from ..law.columns import Column, fold
+from ..law.columns import LESS_THAN, Column, fold
 from .date_cells import civil_dates, read_booleans, read_dates
 from .layout import OTHER, Layout
 from .matching import DateParts, Plan
@@ -55,7 +55,22 @@ class Converter:
                 if name == theirs:
                     marked = pl.select(pl.when(block.row.is_in(rows.implode())).then(pl.lit(code))).to_series()
                     refusals.append((column.name, marked))
+        for column in self.columns:
+            if (is_below := self.below(column, block)) is not None:
+                place = next((i for i, cells in enumerate(typed) if cells.name == column.below), None)
+                if place is None:
+                    typed.append(is_below)
+                else:
+                    typed[place] = typed[place].set(is_below, True)
         return pl.DataFrame(typed), _joined(refusals, block)
+
+    def below(self, column: Column, block: Block) -> pl.Series | None:
+        """Where a number is written as an upper bound (<1); None for a column or a file that can't have such cells."""
+        theirs = self.plan.sources.get(column.name)
+        if not column.below or theirs is None or block.frame.schema[theirs] != pl.String:
+            return None
+        cells = whole_cells(block, theirs, self.raw_column)
+        return cells.str.contains(f"^{LESS_THAN}$").fill_null(value=False).alias(column.below)
 
     def column(self, column: Column, block: Block) -> tuple[pl.Series, pl.Series | None]:
         """One column, typed, and the code of each refused cell (None where there is none)."""
@@ -93,6 +108,8 @@ class Converter:
 
     def _from_text(self, column: Column, cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
         if column.is_number:
+            if column.below:
+                cells = cells.str.replace(f"^{LESS_THAN}$", "$1")
             numbers, codes = read_numbers(cells, self.mark)
             return self._emptied(column, numbers), codes
         if column.kind == "date":

@@ -13,6 +13,7 @@ import polars as pl
 
 from ..law.columns import Column
 from ..law.errors import InputError, near
+from ..law.texts import Texts
 from .convert import Converter, as_text, join_reasons, whole_cells
 from .csv_source import CsvSource
 from .explain import explain_refusal
@@ -94,9 +95,11 @@ class Table:
                 yield self._batch(part)
         self.rows = rows
 
-    def explain(self, reasons: str, originals: Mapping[str, object], first_row: int | None = None) -> str:
+    def explain(
+        self, reasons: str, originals: Mapping[str, object], first_row: int | None = None, *, texts: Texts | None = None
+    ) -> str:
         """:func:`explain_refusal` with this file's column names."""
-        return explain_refusal(reasons, self._columns, originals, sources=self.sources, first_row=first_row)
+        return explain_refusal(reasons, self._columns, originals, sources=self.sources, first_row=first_row, texts=texts)
 
     def _batch(self, block: Block) -> Batch:
         height = len(block.row)
