@@ -6,6 +6,7 @@ put in. Only the branch that was taken is shown, with the conditions that led th
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +15,8 @@ from typing import Any
 from .cells import Cell
 from .program import Program
 from .records import Record, answer, shown
+from .rules import Variant
+from .values import date_number
 
 
 @dataclass(frozen=True)
@@ -205,8 +208,10 @@ class _Walk:
     def _step(self, cell: Cell) -> None:
         (body,) = cell.args
         name: str = cell.data
-        variant = self.read.program.variants[name]
-        heading = " ".join((variant[0].function.__doc__ or name).split())
+        variant = self._variant(name)
+        heading = " ".join((variant.function.__doc__ or name).split())
+        if variant.reference:
+            heading = f"{heading} ({variant.reference})"
         lacking = self._lacks(cell)
         because: list[str] = []
         taken = self._taken(body, because)
@@ -226,6 +231,22 @@ class _Walk:
                 missing=tuple(n for n, here in self.flags.names(cell).items() if self.read.value(here)) if lacking else (),
             )
         )
+
+    def _variant(self, name: str) -> Variant:
+        """The formula of a rule that applies on the record's day; the first where the day isn't known."""
+        program = self.read.program
+        found, *later = sorted(
+            program.variants[name], key=lambda v: (v.applies_from or dt.date.min, v.known_from or dt.date.min)
+        )
+        if later:
+            date = program.definition.date
+            day = program.rules[date] if date in program.rules else program.inputs[date]
+            if not self._lacks(day):
+                today = self.read.value(day)
+                for variant in later:
+                    if variant.applies_from is not None and date_number(variant.applies_from) <= today:
+                        found = variant
+        return found
 
     def _taken(self, cell: Cell, because: list[str]) -> Cell:
         while cell.op in ("choose", "needs", "as_words", "take"):
