@@ -101,7 +101,13 @@ def fraction_of_gram(period, co2_3p_wltp):
 @dated("2021-07-01", **INTERIM)
 def band_by_emissions(powertrain):
     """The interim scheme knows battery-electric vehicles and plug-in hybrids, whatever their CO2."""
-    return choose(is_in(powertrain, "battery_electric", "plug_in_hybrid"), powertrain, "not_plug_in")
+    return choose(
+        powertrain == "battery_electric",
+        "battery_electric",
+        powertrain == "plug_in_hybrid",
+        "plug_in_hybrid",
+        "neutral",
+    )
 
 
 @dated("2022-04-01", **APRIL)
@@ -223,10 +229,22 @@ def rebate_times_divisor(  # noqa: F811
     )
 
 
-def rebate_refusal(band, price_incl_gst_nzd, price_cap, safety_stars, least_stars):
+@dated("2021-07-01", **INTERIM)
+def has_rebate(band):
+    """Whether the vehicle's band has a rebate."""
+    return band != "neutral"
+
+
+@dated("2022-04-01", **APRIL)
+def has_rebate(band):  # noqa: F811
+    """Whether the vehicle's band has a rebate."""
+    return ~is_in(band, "neutral", "charged")
+
+
+def rebate_refusal(has_rebate, price_incl_gst_nzd, price_cap, safety_stars, least_stars):
     """Why a vehicle that could have a rebate gets none: its price, then its safety rating; both must be known. Direction cl 1."""
     return choose(
-        is_in(band, "not_plug_in", "neutral", "charged"),
+        ~has_rebate,
         "none",
         choose(given(price_incl_gst_nzd), price_incl_gst_nzd >= price_cap, False),
         "price_cap",
@@ -236,9 +254,15 @@ def rebate_refusal(band, price_incl_gst_nzd, price_cap, safety_stars, least_star
     )
 
 
-def why(exclusion_reason, band, rebate_refusal):
-    """Why the vehicle is outside the scheme or, inside it, gets no rebate that its band has; otherwise `none`."""
-    return choose(exclusion_reason != "none", exclusion_reason, band == "not_plug_in", "not_plug_in", rebate_refusal)
+def why(exclusion_reason, period, has_rebate, rebate_refusal):
+    """Why the vehicle is outside the scheme or, inside it, gets no rebate that it might expect; otherwise `none`."""
+    return choose(
+        exclusion_reason != "none",
+        exclusion_reason,
+        (period == "interim") & ~has_rebate,
+        "not_plug_in",
+        rebate_refusal,
+    )
 
 
 def rebate_excl_gst(rebate_refusal, rebate_times_divisor, rebate_divisor):
@@ -261,9 +285,9 @@ def rebate_payable(rebate_refusal, rebate_times_divisor, rebate_divisor, rebate_
 
 
 @dated("2021-07-01", **INTERIM)
-def charge(band, interim_charge):
+def charge(band, no_charge):
     """The interim scheme has no charges."""
-    return needs(band, interim_charge)
+    return needs(band, no_charge)
 
 
 @dated("2022-04-01", **APRIL)
@@ -273,11 +297,15 @@ def charge(band, counted_co2, charge_counts_from_g, charge_per_gram, charge_cap)
 
 
 @dated("2023-07-01", **JULY)
-def charge(band, counted_co2, charge_from_g, charge_at_start, charge_per_gram, charge_cap):  # noqa: F811
+def charge(  # noqa: F811
+    band, counted_co2, charge_from_g, charge_at_start, charge_per_gram, charge_cap, disability_rebate, no_charge
+):
     """500 + (e - 150) x 50 (used 250 + (e - 150) x 25), capped. SL 2022/52 reg 7 as amended by SL 2023/93."""
     return choose(
         band == "charged",
         minimum(charge_at_start + (counted_co2 - charge_from_g) * charge_per_gram, charge_cap),
+        band == "disability",
+        needs(disability_rebate, no_charge),
         0,
     )
 
