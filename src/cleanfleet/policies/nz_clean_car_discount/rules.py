@@ -14,14 +14,18 @@ JULY = {"known_from": "2023-05-22", "reference": "SL 2023/93; NZTA, summary of 1
 # -- dates
 
 
-def deciding_date(registered_on, ordered_on, ordered_before_july_2023, rates_changed_on, old_law_last_day, scheme_last_day):
-    """The day whose law applies: first registration; by the reading `old_law` the last day of the old one where it was ordered then."""
-    in_july_2023_period = (registered_on >= rates_changed_on) & (registered_on <= scheme_last_day)
+def was_ordered_before(ordered_on, rates_changed_on):
+    """Whether the vehicle was ordered before 1 July 2023; an empty order date says no."""
+    return choose(given(ordered_on), ordered_on < rates_changed_on, False)
+
+
+def deciding_date(
+    registered_on, was_ordered_before, ordered_before_july_2023, rates_changed_on, old_law_last_day, scheme_last_day
+):
+    """The day whose law applies: first registration; by the reading `old_law` the old law's last day, if ordered under it."""
     return choose(
-        ordered_before_july_2023 != "old_law",
-        registered_on,
-        choose(given(ordered_on), ordered_on < rates_changed_on, False) & in_july_2023_period,
-        old_law_last_day,
+        was_ordered_before & (registered_on >= rates_changed_on) & (registered_on <= scheme_last_day),
+        choose(ordered_before_july_2023 == "old_law", old_law_last_day, registered_on),
         registered_on,
     )
 
@@ -31,13 +35,9 @@ def period(scheme_period):
     return scheme_period
 
 
-def is_transitional(period, ordered_on, rates_changed_on, ordered_before_july_2023):
+def is_transitional(period, was_ordered_before, ordered_before_july_2023):
     """Ordered before the law of 1 July 2023 and registered under it, where no reading says which law applies."""
-    return choose(
-        (period == "july_2023") & (ordered_before_july_2023 == "not_determined"),
-        choose(given(ordered_on), ordered_on < rates_changed_on, False),
-        False,
-    )
+    return choose((period == "july_2023") & was_ordered_before, ordered_before_july_2023 == "not_determined", False)
 
 
 def order_date_unknown(period, ordered_on):
