@@ -2,7 +2,7 @@
 
 ``policy.yaml`` is required. It holds the header block (standard type, regulating body, scope, instruments with dates,
 current and coming standard, what is not known), the scale of grades, the input columns, which rule decides the outcome, the
-output columns, and the flags.
+output columns, the flags, and what is borrowed from other schemes (:mod:`.borrowing`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from .borrowing import borrow, column_entry
 from .columns import Column, column_from, places
 from .errors import LawError, UnknownName, near
 from .language import ENGLISH
@@ -85,6 +86,7 @@ class Definition:
     sources: Mapping[str, Reference]
     values: Mapping[str, Value]
     rules: Mapping[str, tuple[Variant, ...]] = field(repr=False)
+    entries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def texts(self) -> dict[str, Texts]:
@@ -114,12 +116,16 @@ class Definition:
 
 _KEYS = {
     "id", "title", "zone", "languages", "header", "grades", "date", "inputs", "unique", "outcome", "outputs", "flags",
-    "checks", "summary",
+    "checks", "summary", "borrows",
 }  # fmt: skip
 
 
-def load_definition(folder: Path) -> Definition:
-    """The policy in ``folder``; raises :class:`LawError` that names the file and the entry."""
+def load_definition(folder: Path, folders: Mapping[str, Path] | None = None, borrowers: tuple[str, ...] = ()) -> Definition:
+    """The policy in ``folder``; raises :class:`LawError` that names the file and the entry.
+
+    ``folders`` (policy id -> folder) is where a policy finds those that it borrows from; ``borrowers`` are those that are
+    being read while this one is.
+    """
     path = folder / "policy.yaml"
     if not path.exists():
         raise LawError(f"{folder}: has no policy.yaml")
@@ -139,7 +145,10 @@ def load_definition(folder: Path) -> Definition:
         Grade(str(g.get("grade")), str(g.get("meaning", "")), g.get("doubtful") == "true")
         for g in _entries(raw, "grades", where)
     )
-    inputs = tuple(column_from(entry, where) for entry in _entries(raw, "inputs", where))
+    wanted = _borrows(raw, where)
+    lenders = {id_: _lender(id_, raw["id"], folders or {}, borrowers, where) for id_ in wanted}
+    entries = [column_entry(entry, lenders, where) for entry in _entries(raw, "inputs", where)]
+    inputs = tuple(column_from(entry, where) for entry in entries)
     _once([column.name for column in inputs], "input", where)
     for column in inputs:
         if column.below and not any(c.name == column.below and c.kind == "boolean" for c in inputs):
@@ -163,6 +172,9 @@ def load_definition(folder: Path) -> Definition:
         raise LawError(f"{where}: languages {languages!r} is not a list of codes such as [en, es]")
     _once(languages, "language", where)
     sources_file = folder / "values" / "sources.yaml"
+    values, rules = load_values(folder / "values", grades), _load_rules(folder / "rules.py")
+    own = {*(column.name for column in inputs), *values, *rules}
+    lent = borrow(wanted, lenders, own=own, grades=grades, where=where)
     definition = Definition(
         id=raw["id"],
         title=raw["title"],
@@ -199,13 +211,31 @@ def load_definition(folder: Path) -> Definition:
             Flag(e["name"], e.get("rule", e["name"]), e.get("description", "")) for e in _entries(raw, "checks", where)
         ),
         summary=raw.get("summary") or {},
-        sources=load_sources(sources_file) if sources_file.exists() else {},
-        values=load_values(folder / "values", grades),
-        rules=_load_rules(folder / "rules.py"),
+        sources={**lent.sources, **(load_sources(sources_file) if sources_file.exists() else {})},
+        values={**values, **lent.values},
+        rules={**rules, **lent.rules},
+        entries={str(entry["name"]): entry for entry in entries},
     )
     if len(languages) > 1 or (folder / "texts").exists():
         definition.texts  # noqa: B018 - what isn't complete is refused now, not when somebody asks for it
     return definition
+
+
+def _borrows(raw: Mapping[str, Any], where: str) -> dict[str, list[str]]:
+    """Lender's id -> names of rules; a lender of columns only has an empty list."""
+    stated = raw.get("borrows") or {}
+    if not isinstance(stated, dict) or not all(isinstance(names or [], list) for names in stated.values()):
+        raise LawError(f"{where}: borrows is not a mapping of policies to lists of rules")
+    return {str(id_): [str(name) for name in names or []] for id_, names in stated.items()}
+
+
+def _lender(id_: str, borrower: str, folders: Mapping[str, Path], borrowers: tuple[str, ...], where: str) -> Definition:
+    chain = (*borrowers, borrower)
+    if id_ in chain:
+        raise LawError(f"{where}: {' borrows from '.join([*chain, id_])}: a circle")
+    if id_ not in folders:
+        raise LawError(f"{where}: borrows from {id_!r}, which is no policy here; {near(id_, list(folders) or ['none'])}")
+    return load_definition(folders[id_], folders, chain)
 
 
 def _entries(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ put in. Only the branch that was taken is shown, with the conditions that led th
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,7 +17,9 @@ from .cells import Cell
 from .language import ENGLISH, say
 from .program import Program
 from .records import Record, answer, shown
-from .texts import Texts
+from .rules import Variant
+from .texts import Texts, heading
+from .values import date_number
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,10 @@ class _Walk:
     def _step(self, cell: Cell) -> None:
         (body,) = cell.args
         name: str = cell.data
+        variant = self._variant(name)
+        said = self.texts.rules.get(name) or name
+        if variant.reference:  # a dated formula has a heading of its own, in the scheme's first language
+            said = f"{heading(variant.function) if self.texts.language == ENGLISH else said} ({variant.reference})"
         lacking = self._lacks(cell)
         because: list[str] = []
         taken = self._taken(body, because)
@@ -227,7 +234,7 @@ class _Walk:
         self.steps.append(
             Step(
                 rule=name,
-                heading=self.texts.rules.get(name) or name,
+                heading=said,
                 formula=_text(taken, self, False),
                 numbers="" if lacking else _text(taken, self, True),
                 result=value,
@@ -238,6 +245,22 @@ class _Walk:
                 language=self.texts.language,
             )
         )
+
+    def _variant(self, name: str) -> Variant:
+        """The formula of a rule that applies on the record's day; the first where the day isn't known."""
+        program = self.read.program
+        found, *later = sorted(
+            program.variants[name], key=lambda v: (v.applies_from or dt.date.min, v.known_from or dt.date.min)
+        )
+        if later:
+            date = program.definition.date
+            day = program.rules[date] if date in program.rules else program.inputs[date]
+            if not self._lacks(day):
+                today = self.read.value(day)
+                for variant in later:
+                    if variant.applies_from is not None and date_number(variant.applies_from) <= today:
+                        found = variant
+        return found
 
     def _taken(self, cell: Cell, because: list[str]) -> Cell:
         while cell.op in ("choose", "needs", "as_words", "take"):

@@ -47,7 +47,7 @@ def _id(path: Path) -> str:
 def _definition(folder: Path) -> Definition:
     from cleanfleet.law.definition import load_definition
 
-    return load_definition(folder)
+    return load_definition(folder, folders())
 
 
 def definition(id_: str) -> Definition:
