@@ -118,6 +118,7 @@ class OnAccount(Action):
         account = permissions.account_for(work.by, self.account)
         work.lock(account.pk)
         account.refresh_from_db()
+        bring_up_to_date(work, account)
         return account
 
     def state(self, work: Work, account: Account, action: str, reason: str = "") -> None:
@@ -324,6 +325,22 @@ class CloseAccount(OnAccount):
             raise Conflict("not_empty", f"account {account.number} can't be closed: {busy}")
         self.state(work, account, "close")
         return {"account": account.public_id, "state": account.state}
+
+
+#: What upper rooms bring up to date on an account before it is used: functions of (work, account).
+_UP_TO_DATE: list[Any] = []
+
+
+def up_to_date(step: Any) -> Any:
+    """Let an upper room bring an account up to date whenever an operation finds it: what took effect at midnight counts at once."""
+    _UP_TO_DATE.append(step)
+    return step
+
+
+def bring_up_to_date(work: Work, account: Account) -> None:
+    """What the calendar has changed of a locked account since it was last used."""
+    for step in _UP_TO_DATE:
+        step(work, account)
 
 
 #: What upper rooms hold against closing an account: functions that give a reason, or nothing.
