@@ -58,10 +58,8 @@ def unreadable(column: Column, value: Any) -> str | None:
     return None
 
 
-def assess(policy: Policy, attributes: Sequence[Mapping[str, Any]], on: dt.date, scheme: str) -> list[Answer]:
-    """The answers for vehicles as if accepted on ``on`` by an importer under ``scheme`` ('payg' or 'fleet'), in order."""
-    if not attributes:
-        return []
+def frame(policy: Policy, attributes: Sequence[Mapping[str, Any]], on: Sequence[dt.date], scheme: str) -> pl.DataFrame:
+    """The policy's input for vehicles accepted on the days ``on`` (one each) by an importer under ``scheme``, in order."""
     stated = columns(policy)
     data: dict[str, Any] = {
         name: [None if (value := row.get(name)) is None else str(value) for row in attributes]
@@ -69,10 +67,21 @@ def assess(policy: Policy, attributes: Sequence[Mapping[str, Any]], on: dt.date,
         if any(row.get(name) is not None for row in attributes) or stated[name].required
     }
     numbers = [name for name in data if stated[name].kind in ("integer", "decimal")]
-    frame = pl.DataFrame(data, schema=dict.fromkeys(data, pl.String)).with_columns(
-        pl.col(numbers).cast(_DECIMAL), pl.lit(on).alias("accepted_on"), pl.lit(scheme).alias("scheme")
+    return pl.DataFrame(data, schema=dict.fromkeys(data, pl.String)).with_columns(
+        pl.col(numbers).cast(_DECIMAL), pl.Series("accepted_on", on, dtype=pl.Date), pl.lit(scheme).alias("scheme")
     )
-    found = policy.assess(frame).frame.select(
+
+
+def assess(policy: Policy, attributes: Sequence[Mapping[str, Any]], on: dt.date, scheme: str) -> list[Answer]:
+    """The answers for vehicles as if accepted on ``on`` by an importer under ``scheme`` ('payg' or 'fleet'), in order."""
+    if not attributes:
+        return []
+    return answers(policy.assess(frame(policy, attributes, [on] * len(attributes), scheme)).frame)
+
+
+def answers(assessed: pl.DataFrame) -> list[Answer]:
+    """The answers in an assessed frame, row by row."""
+    found = assessed.select(
         pl.col("status", "reason", "flags", "vehicle_type").cast(pl.String),
         *(pl.col(f"{name}_g_per_km") for name in ("co2_3p_wltp", "target", "difference")),
         "credit_g",
