@@ -68,6 +68,13 @@ OPTIONS = (
     ),
     Option("CLEANFLEET_QUOTE_MINUTES", _positive, "30", "how long a quote and its reserved credits wait for the payment"),
     Option("CLEANFLEET_OFFER_DAYS", _positive, "14", "after how many days an offered transfer lapses"),
+    Option("CLEANFLEET_DEBIT_DAYS", _positive, "5", "how long a direct debit of a fleet year waits for the bank's answer"),
+    Option(
+        "CLEANFLEET_SETTLE_DAYS",
+        _positive,
+        "20",
+        "days to settle what a fleet year is found to owe on or after its last day for settling",
+    ),
 )
 
 

@@ -38,8 +38,17 @@ def handles(purpose: str, action: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def create(work: Work, account: Account, cents: int, purpose: str, subject: int, provider: str) -> Payment:
-    """A payment that waits to be started; by an operation that has locked the account."""
+def create(
+    work: Work,
+    account: Account,
+    cents: int,
+    purpose: str,
+    subject: int,
+    provider: str,
+    *,
+    waits: dt.timedelta | None = None,
+) -> Payment:
+    """A payment that waits to be started; by an operation that has locked the account. ``waits``: otherwise as long as a quote."""
     return Payment.objects.create(
         public_id=work.id("pay"),
         account=account,
@@ -49,7 +58,7 @@ def create(work: Work, account: Account, cents: int, purpose: str, subject: int,
         subject=subject,
         provider=provider,
         begun_id=work.number,
-        expires_at=work.now + dt.timedelta(minutes=settings.OPTIONS["CLEANFLEET_QUOTE_MINUTES"]),
+        expires_at=work.now + (waits or dt.timedelta(minutes=settings.OPTIONS["CLEANFLEET_QUOTE_MINUTES"])),
     )
 
 
