@@ -1,0 +1,42 @@
+"""All operations of the fleet average, from the modules that hold them."""
+
+from __future__ import annotations
+
+from .applications import (
+    ApplyFleetAverage,
+    BringUpToDate,
+    DecideApplication,
+    Declaration,
+    RecommendApplication,
+    ReinstateFleetAverage,
+    RevokeFleetAverage,
+    SuspendFleetAverage,
+    WithdrawApplication,
+)
+from .deferring import DecideDeferral, RequestDeferral, WithdrawDeferral
+from .determining import CorrectFleetVehicle, DetermineFleetYear, RedetermineFleetYear, WithdrawFleetVehicle
+from .settling import CollectFleetCharge, FallFleetYearDue, RefundFleetCharge, SettleFleetYear, SubmitFleetYear
+
+__all__ = [
+    "ApplyFleetAverage",
+    "BringUpToDate",
+    "CollectFleetCharge",
+    "CorrectFleetVehicle",
+    "DecideApplication",
+    "DecideDeferral",
+    "Declaration",
+    "DetermineFleetYear",
+    "FallFleetYearDue",
+    "RecommendApplication",
+    "RedetermineFleetYear",
+    "RefundFleetCharge",
+    "ReinstateFleetAverage",
+    "RequestDeferral",
+    "RevokeFleetAverage",
+    "SettleFleetYear",
+    "SubmitFleetYear",
+    "SuspendFleetAverage",
+    "WithdrawApplication",
+    "WithdrawDeferral",
+    "WithdrawFleetVehicle",
+]
