@@ -9,6 +9,9 @@ from .acceptance.operations import AutoAccept
 from .accounts.models import Account
 from .accounts.operations import LiftSuspension
 from .accounts.permissions import system
+from .fleets import applications as fleets
+from .fleets import settling
+from .fleets.operations import BringUpToDate, FallFleetYearDue
 from .ledger.models import Balance
 from .ledger.operations import Action, perform
 from .payments.models import Payment
@@ -42,14 +45,22 @@ def auto_accept() -> int:
 
 
 def run() -> dict[str, Any]:
-    """Time-outs, lapsed offers, suspensions that are over, expired credits. Gives how many of each were done."""
+    """Time-outs, lapsed offers, suspensions that are over, fleet average that begins, fleet years that fall due, expired credits.
+
+    Gives how many of each were done.
+    """
     today = clock.today()
-    done = {"timed_out": time_out(), "lapsed": 0, "lifted": 0, "expired_accounts": 0}
+    done = {"timed_out": time_out(), "lapsed": 0, "lifted": 0, "schemes": 0, "fleet_years_due": 0, "expired_accounts": 0}
     for offer in list(Offer.objects.filter(state="offered", lapses_on__lt=today).values_list("public_id", flat=True)):
         done["lapsed"] += _try(LapseTransfer(offer=offer), f"lapse:{offer}")
     over = Account.objects.filter(state="suspended", suspended_until__lt=today).values_list("public_id", flat=True)
     for account in list(over):
         done["lifted"] += _try(LiftSuspension(account=account), f"lift:{account}:{today}")
+    for account in fleets.changing(today):
+        done["schemes"] += _try(BringUpToDate(account=account), f"scheme:{account}:{today}")
+    for account, year, vehicle_type in settling.falling_due(today):
+        due = FallFleetYearDue.read({"account": account, "year": year, "vehicle_type": vehicle_type})
+        done["fleet_years_due"] += _try(due, f"fleet-due:{account}:{year}:{vehicle_type}:{today}")
     holding = Balance.objects.filter(bucket__kind="held", amount__gt=0).values_list("bucket__owner__public_id", flat=True)
     for account in sorted(set(holding)):
         done["expired_accounts"] += _try(ExpireCredits(account=account), f"expiry:{account}:{today}")
