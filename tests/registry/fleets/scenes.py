@@ -24,6 +24,7 @@ from cleanfleet.registry.ledger.operations import Action, Work, perform
 from cleanfleet.registry.payments.models import Payment
 from cleanfleet.registry.payments.operations import TakeMessage
 from cleanfleet.registry.payments.provider import LocalProvider
+from cleanfleet.registry.rulings.law import confirmed
 from cleanfleet.registry.rulings.operations import ApproveValue, ProposeValue
 from registry.people import account, car, do, feed, officer, person, ready_law
 
@@ -57,7 +58,9 @@ class Importer:
 
 
 def fleet_law() -> None:
-    """The agency confirms the doubtful values that fleets rest on."""
+    """The agency confirms the doubtful values that fleets rest on, where it hasn't yet."""
+    if confirmed():
+        return
     ready_law()
     one, other = officer("case_officer"), officer("approver")
     for name in ("fleet_pool", "fleet_rounding"):

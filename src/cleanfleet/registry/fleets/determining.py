@@ -44,13 +44,13 @@ class DetermineFleetYear(OnYear):
     def run(self, work: Work) -> dict[str, Any]:
         account, accounts = self.find_all(work)
         held = permissions.permissions(work.by)
+        FLEET_YEAR.go(FLEET_YEAR.first, "determine", held)
         self.must_have_ended(work)
         holder = account.holder
         years.not_own(work, holder)
         policy = _policy(work, self.year, self.known)
         found = fleet.figures(policy, holder, self.year, fleet.members(holder, self.year))
         if not found:
-            FLEET_YEAR.go(FLEET_YEAR.first, "determine", held)
             raise Conflict("no_fleet", f"no vehicle was accepted under fleet average in {self.year}", field="year")
         types = {}
         for vehicle_type, figures in found.items():
@@ -69,11 +69,9 @@ class RedetermineFleetYear(OnYear):
 
     def run(self, work: Work) -> dict[str, Any]:
         account, accounts = self.find_all(work)
-        held = permissions.permissions(work.by)
+        state = "determined" if is_determined(account.holder, self.year) else FLEET_YEAR.first
+        FLEET_YEAR.go(state, "correct", permissions.permissions(work.by))
         years.not_own(work, account.holder)
-        if not is_determined(account.holder, self.year):
-            FLEET_YEAR.go("open", "correct", held)
-        FLEET_YEAR.go("determined", "correct", held)
         policy = _policy(work, self.year, self.known or _last_known(account.holder, self.year))
         done = _again(work, account.holder, accounts, self.year, fleet.TYPES, policy, self.reason)
         if not done:
