@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from cleanfleet.registry import clock, replay
-from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.operations import Permit
 from cleanfleet.registry.fleets import queries
 from cleanfleet.registry.fleets.models import Counted, Determination

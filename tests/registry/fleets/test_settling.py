@@ -63,7 +63,12 @@ def test_a_deficit_is_owed_at_once_and_met_by_credits_and_debit() -> None:
         with pytest.raises(Conflict, match="share is paying"):
             settle(one, 0, 1)
         done = play(payment.public_id, "succeeded")
-    assert (done["state"], done["outstanding_g"], done["met_by_credits_g"], done["met_by_money_g"]) == ("settled", 0, 600, 400)
+    assert (done["state"], done["outstanding_g"], done["met_by_credits_g"], done["met_by_money_g"]) == (
+        "settled",
+        0,
+        600,
+        400,
+    )
     assert one.books()["used"] == {}
     receipt = Receipt.objects.get()
     assert (receipt.cents, receipt.note) == (300_000, "no GST")
@@ -132,9 +137,7 @@ def test_what_is_left_after_31_march_is_due_in_money_and_debited() -> None:
         assert [s.pk for s in queries.overdue(one.case)] == [found.pk]
     with clock.at("2028-04-01"):  # no interest, however late
         settlement = Settlement.objects.get(state="due")
-        asked = CollectFleetCharge(
-            account=one.used.public_id, year=2026, vehicle_type="A", settlement=settlement.public_id
-        )
+        asked = CollectFleetCharge(account=one.used.public_id, year=2026, vehicle_type="A", settlement=settlement.public_id)
         with pytest.raises(NotVisible):
             do(asked, person("Ben"))
         payment = do(asked, officer("finance"))["payment"]
