@@ -67,6 +67,7 @@ class Column:
     ``decimals`` is the number of decimal places that are kept; a number is held as an integer of that many places.
     ``minimum`` and ``maximum`` are inclusive, in the column's own unit (or dates). ``choices`` maps each allowed value to
     its meaning, ``aliases`` other spellings to an allowed value; both are compared with :func:`fold`.
+    ``names`` are other names that a file may give the column, such as the term in the law's own language.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Column:
     aliases: Mapping[str, str] = field(default_factory=dict)
     required: bool = False
     default: str | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def is_number(self) -> bool:
@@ -192,7 +194,9 @@ class Column:
 #: The days that the whole-table door can read.
 FIRST_DAY, LAST_DAY = dt.date(1600, 1, 1), dt.date(2500, 12, 31)
 
-_KEYS = {"name", "type", "description", "unit", "decimals", "min", "max", "choices", "aliases", "required", "default"}
+_KEYS = {
+    "name", "names", "type", "description", "unit", "decimals", "min", "max", "choices", "aliases", "required", "default",
+}  # fmt: skip
 
 
 def places(entry: Mapping[str, Any], where: str) -> int:
@@ -252,6 +256,9 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
             raise LawError(
                 f"{where}: {word!r} could be {meant[fold(word)]!r} or {target!r}; case, blanks and hyphens don't count"
             )
+    names = entry.get("names") or []
+    if not isinstance(names, list) or not all(isinstance(other, str) and other for other in names):
+        raise LawError(f"{where}: names is not a list of texts")
     column = Column(
         name=name,
         kind=kind,
@@ -264,6 +271,7 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
         aliases=dict(aliases),
         required=entry.get("required") in (True, "true"),
         default=entry.get("default"),
+        names=tuple(names),
     )
     if column.default is not None:
         try:

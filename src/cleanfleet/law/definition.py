@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .columns import Column, column_from, places
+from .columns import Column, column_from, fold, places
 from .errors import LawError, UnknownName, near
 from .rules import Variant, rules_of
 from .values import Grade, Overlay, Reference, Value, load_overlay, load_sources, load_values, read_yaml
@@ -125,6 +125,7 @@ def load_definition(folder: Path) -> Definition:
     )
     inputs = tuple(column_from(entry, where) for entry in _entries(raw, "inputs", where))
     _once([column.name for column in inputs], "input", where)
+    _once([fold(name) for column in inputs for name in (column.name, *column.names)], "column name", where)
     outcome = raw["outcome"]
     if not isinstance(outcome, dict) or not outcome.get("rule"):
         raise LawError(f"{where}: outcome names no rule")
