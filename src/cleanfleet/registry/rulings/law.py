@@ -10,26 +10,11 @@ from django.conf import settings
 from cleanfleet import policies
 from cleanfleet.credits import BankRules
 from cleanfleet.law.policy import Policy
+from cleanfleet.policies.nz_clean_vehicle_standard.bank import bank_rules
 from cleanfleet.registry.config.options import SettingError
 from cleanfleet.registry.refusals import NotDetermined
 
 from .models import Confirmation
-
-
-def bank_rules(policy: Policy) -> BankRules:  # TEMPORARY
-    from cleanfleet.credits import Dated, Ratio
-
-    d = dt.date
-    return BankRules(
-        pools=("new", "used"),
-        life_years=(Dated(3), Dated(4, d(2026, 1, 1), d(2025, 11, 30))),
-        none_expires_before=(Dated(d(2028, 12, 31), d(2026, 1, 1), d(2025, 11, 30)),),
-        exchange=(
-            Dated(Ratio("new", "used", 1, 2), d(2026, 1, 1), d(2025, 11, 30), pools=("new",)),
-            Dated(Ratio("used", "new", 2, 1), d(2026, 1, 1), d(2025, 11, 30), pools=("used",)),
-        ),
-    )
-
 
 POLICY = "nz-clean-vehicle-standard"
 #: A flag of a result that rests on a doubtful value: this, then the value's name.
