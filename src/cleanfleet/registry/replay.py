@@ -115,6 +115,6 @@ class _scratch:
         call_command("migrate", verbosity=0, interactive=False)
 
     def __exit__(self, *_: object) -> None:
-        connections["default"].connection.close()  # type: ignore[union-attr]
+        connections["default"].connection.close()
         connections.databases["default"] = self.before
         del connections["default"]
