@@ -40,6 +40,11 @@ def _use(settings: dict[str, Any]) -> None:
     del connections["default"]
 
 
+def use(url: str, folder: Path) -> None:
+    """Let Django's default connection be the database of that DATABASE_URL ('' for SQLite in ``folder``)."""
+    _use(database(url, folder))
+
+
 @cache
 def sqlite_template() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="cleanfleet-sqlite-"))
