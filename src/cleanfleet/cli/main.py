@@ -17,6 +17,8 @@ from typer.core import TyperGroup
 
 from cleanfleet import __version__
 
+from .registry import app as registry_app
+
 #: The exit code after Ctrl-C.
 INTERRUPTED = 130
 
@@ -81,6 +83,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Vehicle emission standards you can run: what each vehicle, fleet, engine or batch owes, and why.",
 )
+
+
+app.add_typer(registry_app, name="registry")
 
 
 def _version(value: bool) -> None:
