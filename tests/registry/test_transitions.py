@@ -29,8 +29,7 @@ def outcome(table: States, state: str, action: str, permission: str) -> str:
     except Forbidden:
         return "forbidden"
     except Conflict as refusal:
-        assert f"{table.what} is {state}" in refusal.message
-        return "wrong_state"
+        return "wrong_state" if f"{table.what} is {state}" in refusal.message else refusal.message
 
 
 def test_every_table_is_in_the_file() -> None:
