@@ -6,7 +6,7 @@ import datetime as dt
 from fractions import Fraction as F
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanfleet.credits import BadInput, Bank, BankRules, Carry, Dated, Lot, NotDetermined, NotPermitted, always, plan_carry
@@ -202,6 +202,7 @@ def test_fractions_of_a_balance_that_is_gone_are_dropped() -> None:
     assert found.parts == {("Y", "a", 2019, ""): F(1, 4)}
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.integers(0, 500), min_size=1, max_size=6),
     st.fractions(0, 1, max_denominator=20),

@@ -333,11 +333,11 @@ def test_thousands_of_lots() -> None:
         used(i, D(2024, 1, 1) + dt.timedelta(generator.randrange(700)), generator.randrange(1, 50)) for i in range(20_000)
     ]
     began = time.perf_counter()
-    found = plan(lots, 100_000, pool="used", on=DAY, known=DAY, rules=RULES)
-    assert time.perf_counter() - began < 3
+    found = plan(lots, 60_000, pool="used", on=DAY, known=DAY, rules=RULES)
+    assert time.perf_counter() - began < 2
     in_order = sorted(lots, key=lambda lot: (lot.earned_on, lot.id))
     assert [take.lot for take in found.takes] == in_order[: len(found.takes)]
-    assert sum(take.amount for take in found.takes) == 100_000
+    assert sum(take.amount for take in found.takes) == 60_000
 
 
 def test_a_bank_is_left_as_it_is_by_a_plan() -> None:

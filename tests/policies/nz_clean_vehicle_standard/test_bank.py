@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import doctest
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from cleanfleet import policies
 from cleanfleet.credits import Bank, BankRules, Lot, NotDetermined, NotPermitted, Obligation, Shortage, last_day, last_year
 from cleanfleet.law.errors import InputError, UnknownName
+from cleanfleet.policies import bank_values
 from cleanfleet.policies.bank_values import series
+from cleanfleet.policies.nz_clean_vehicle_standard import bank as nz_bank
 from cleanfleet.policies.nz_clean_vehicle_standard.bank import bank_rules, earned_on
 
 D = dt.date
@@ -181,3 +184,10 @@ def test_series_of_a_value_that_doesnt_exist() -> None:
     policy = policies.load("nz-clean-vehicle-standard")
     with pytest.raises(UnknownName, match="did you mean credit_life_years"):
         series(policy, "credit_life_year")
+
+
+@pytest.mark.parametrize("module", [bank_values, nz_bank], ids=lambda module: module.__name__)
+def test_the_examples_in_the_docstrings(module: object) -> None:
+    found = doctest.testmod(module)  # type: ignore[arg-type]
+    assert found.attempted
+    assert not found.failed
