@@ -47,14 +47,14 @@ def mutants(path: Path) -> list[Mutant]:
     return [Mutant(number, source, diff) for number, (source, diff) in enumerate(mutations_of(path), 1)]
 
 
-def mutations_of(path: Path) -> list[tuple[str, str]]:
-    """Every mutation that mutmut makes of ``path``: the whole source text, and the difference."""
+def mutations_of(path: Path, every: int = 1) -> list[tuple[str, str]]:
+    """Every (or every n-th) mutation that mutmut makes of ``path``: the whole source text, and the difference."""
     from mutmut.mutation.file_mutation import create_mutations, deep_replace
 
     code = path.read_text(encoding="utf-8")
     module, mutations, *_ = create_mutations(path.name, code)
     found: dict[str, str] = {}
-    for mutation in mutations:
+    for mutation in mutations[::every]:
         changed = deep_replace(module, mutation.original_node, mutation.mutated_node)
         source = changed.code  # type: ignore[union-attr]
         if source != code and source not in found:
@@ -122,7 +122,7 @@ def of_package(package: str, tests: list[str], jobs: int, only_list: bool, every
     sys.path.insert(0, str(ROOT / "tools"))
     from package_mutants import mutants_of_package, passes, survivors
 
-    found = mutants_of_package(package, ROOT / "src", mutations_of)[::every]
+    found = mutants_of_package(package, ROOT / "src", lambda path: mutations_of(path, every))
     if only_list:
         print("\n\n".join(f"{mutant.module} {mutant.number}\n{mutant.diff}" for mutant in found))
         return 0

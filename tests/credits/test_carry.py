@@ -232,3 +232,62 @@ def test_factors_that_cant_be() -> None:
             Carry(factor)  # type: ignore[arg-type]
     assert Carry(F(0)).admitted({})
     assert Carry(F(1)).admitted({})
+
+
+def test_carrying_by_kind_and_by_day() -> None:
+    rules = BankRules(
+        pools=("a",),
+        life_years=(Dated(9), Dated(0, kinds=("C",))),
+        life_basis=always("vintage_year"),
+        carry=(
+            Dated(Carry(F(1))),
+            Dated(Carry(F(1, 2)), kinds=("B",)),
+            Dated(Carry(F(1, 4)), D(2022, 1, 1), marks=("late",)),
+        ),
+        carry_rounding=(Dated("half_up", marks=("rounding",)), Dated("down", kinds=("B",))),
+    )
+    rows = [Lot(i, "X", "a", 2020, D(2020, 1, 1), 5, kind=kind) for i, kind in enumerate("ABC", 1)]
+    found = plan_carry(rows, 2020, known=NOW, rules=rules)
+    assert {one.lot.kind: (one.kept, one.discounted, one.expired) for one in found.carried} == {
+        "A": (5, 0, 0), "B": (2, 3, 0), "C": (0, 0, 5),
+    }  # fmt: skip
+    assert (found.year, found.marks, found.parts) == (2020, ("rounding",), {("X", "a", 2020, "B"): F(1, 2)})
+    later = [Lot(1, "X", "a", 2021, D(2021, 1, 1), 8, kind="A")]
+    assert plan_carry(later, 2021, known=NOW, rules=rules).marks == ("late", "rounding")
+    assert plan_carry(later, 2021, known=NOW, rules=rules).carried[0].kept == 2
+
+
+def test_a_part_that_expires_and_a_part_that_is_carried() -> None:
+    rules = BankRules(
+        pools=("a",), life_years=always(1), received_life=always("year_received"), carry=always(Carry(F(1, 2))),
+    )  # fmt: skip
+    rows = [
+        Lot(1, "X", "a", 2020, D(2020, 6, 1), 8, received_on=D(2020, 7, 1), via="transfer"),
+        Lot(2, "X", "a", 2020, D(2020, 6, 1), 7),
+    ]
+    found = plan_carry(rows, 2020, known=NOW, rules=rules)
+    assert [(one.lot.id, one.kept, one.discounted, one.expired) for one in found.carried] == [(1, 0, 0, 8), (2, 4, 3, 0)]
+
+
+def test_what_lies_in_or_came_out_of_the_common_pool_isnt_carried() -> None:
+    rules = BankRules(pools=("a",), carry=always(Carry(F(1, 2))), common_pool_years=always(5))
+    at = {"on": end(2020), "known": NOW}
+    bank = Bank(rules).issue("X", "a", 2020, D(2020, 6, 1), 10).deposit("X", "a", 6, **at).carry(2020, known=NOW)
+    assert bank.free("X", "a") == 2
+    out = bank.withdraw("X", "a", 5, on=D(2021, 3, 1), known=NOW)
+    assert out.free("X", "a") == 7
+    assert out.spend("X", "a", 7, year=2021, on=end(2021), known=NOW).free("X", "a") == 0
+    assert out.carry(2021, known=NOW).free("X", "a") == 6, "what was withdrawn stays, and goes back by expiry"
+
+
+def test_credits_of_several_accounts_keep_their_own_fractions() -> None:
+    bank = (
+        Bank(HALF)
+        .issue("X", "a", 2020, end(2020), 3)
+        .issue("Y", "a", 2020, end(2020), 5)
+        .issue("Y", "a", 2021, end(2021), 9)
+    )
+    bank = bank.carry(2020, known=NOW).carry(2021, known=NOW)
+    assert (bank.free("X", "a"), bank.free("Y", "a")) == (1, 6)  # 0.75; 1.25 and 4.5, each half up
+    bank = bank.carry(2022, known=NOW)
+    assert (bank.free("X", "a"), bank.free("Y", "a")) == (0, 3)  # 0.375; 0.625 and 2.25

@@ -345,3 +345,97 @@ def test_a_bank_is_left_as_it_is_by_a_plan() -> None:
     before = dict(bank.lots)
     plan(bank.of("A"), 5, pool="used", on=DAY, known=DAY, rules=RULES)
     assert bank.lots == before
+
+
+# -- provisions for one kind only
+
+
+def test_provisions_by_kind() -> None:
+    rules = BankRules(
+        pools=("used", "new"),
+        life_years=(Dated(9), Dated(1, kinds=("A",))),
+        life_basis=(Dated("day"), Dated("year_end", kinds=("A",))),
+        none_expires_before=(Dated(D(2026, 12, 30), kinds=("B",)),),
+        received_life=(Dated("year_received", kinds=("C",)),),
+        holder_may_name=(Dated(False, kinds=("A",)),),
+        accepts=(Dated(("used", "new"), kinds=("B",)),),
+        vintages_allowed=(Dated("up_to_year", kinds=("A",)),),
+        deferral_years=(Dated(1, kinds=("A",), years=(2024, 2024)),),
+        onward_transfer=(Dated(False, kinds=("C",)),),
+    )
+
+    def ends(kind: str, **how: object) -> dt.date:
+        found = plan(
+            [used(1, D(2025, 7, 1), 5, kind=kind, **how)], 1, pool="used", on=DAY, known=DAY, rules=rules, kind=kind
+        )
+        return found.takes[0].last_day
+
+    assert [ends("A"), ends("B"), ends("C")] == [D(2026, 12, 31), D(2034, 7, 1), D(2034, 7, 1)]
+    assert [ends("B", received_on=DAY), ends("C", received_on=DAY)] == [D(2034, 7, 1), D(2026, 12, 31)]
+    lots = [used(1, D(2025, 7, 1), 5), Lot(2, "A", "new", 2025, D(2025, 7, 1), 5), used(3, D(2026, 5, 1), 5)]
+    with pytest.raises(NotPermitted):
+        taken(lots, 1, rules=rules, kind="A", vintages=[2025])
+    assert taken(lots, 1, rules=rules, kind="B", vintages=[2025]) == [(1, 1)]
+    assert taken(lots, 12, rules=rules, kind="B", year=2026) == [(1, 5), (3, 5), (2, 2)]
+    assert taken(lots, 8, rules=rules, kind="C", year=2020) == [(1, 5), (3, 3)]
+    assert taken(lots, 5, rules=rules, kind="A", year=2024) == [(1, 5)], "2024 may be deferred to 2025, for kind A"
+    with pytest.raises(Shortage):
+        taken(lots, 1, rules=rules, kind="A", year=2023)
+    received = [used(1, D(2025, 7, 1), 5, kind="C", received_on=DAY), used(2, D(2025, 7, 1), 5, kind="B", received_on=DAY)]
+    found = plan(received, 1, pool="used", on=DAY, known=DAY, rules=rules, for_transfer=True)
+    assert (found.free, found.left_out) == (5, {"not_transferable": 5})
+
+
+def test_provisions_by_pool_and_year() -> None:
+    rules = BankRules(
+        pools=("used", "new"),
+        holder_may_name=(Dated(False, pools=("new",)),),
+        vintages_allowed=(Dated("any"), Dated("up_to_year", pools=("used",), years=(2024, 2024))),
+        deferral_years=(Dated(5, pools=("new",)),),
+        kinds_share_pool=(Dated(False, pools=("used",)),),
+        transferable=(Dated(False, pools=("new",)),),
+        accepts=(Dated(("used", "new"), pools=("used",), years=(2025, 2025)),),
+    )
+    lots = [used(1, D(2025, 7, 1), 5, kind="A"), Lot(2, "A", "new", 2025, D(2025, 7, 1), 5, kind="A")]
+
+    def free(pool: str, **how: object) -> int:
+        return plan(lots, 1, pool=pool, on=DAY, known=DAY, rules=rules, **how).free  # type: ignore[arg-type]
+
+    assert [free("used", vintages=[2025]), free("used", year=2024), free("used", year=2023)] == [5, 0, 5]
+    assert [free("new", year=2024), free("used", kind="B"), free("new", kind="B")] == [5, 0, 5]
+    assert [free("used", year=2025), free("used", year=2026), free("used", for_transfer=True)] == [10, 5, 5]
+    for refused in ({"vintages": [2025]}, {"for_transfer": True}):
+        with pytest.raises(NotPermitted):
+            free("new", **refused)
+
+
+def test_codes_of_refusals() -> None:
+    from cleanfleet.credits import CreditError
+
+    assert [error.code for error in (CreditError, BadInput, NotPermitted, NotDetermined, Shortage)] == [
+        "refused", "bad_input", "not_permitted", "not_determined", "shortage",
+    ]  # fmt: skip
+    refused = BadInput("amount", 7, "must be even")
+    assert (refused.field, refused.value, refused.allowed, str(refused)) == (
+        "amount",
+        7,
+        "must be even",
+        "amount 7: must be even",
+    )
+    assert NotDetermined(["b", "a"], "why").missing == ("a", "b")
+    assert str(NotDetermined(["b", "a"], "why")) == "not determined: a, b (why)"
+
+
+def test_what_is_kept_of_a_reading_is_not_mixed_up() -> None:
+    rules = BankRules(pools=("used", "new"), life_years=(Dated(1), Dated(2, DAY), Dated(3, DAY, DAY)))
+    lot = used(1, D(2025, 7, 1), 5)
+    from cleanfleet.credits import last_day
+
+    for _ in range(2):
+        assert last_day(lot, D(2026, 5, 31), DAY, rules) == D(2026, 7, 1)
+        assert last_day(lot, DAY, D(2026, 5, 31), rules) == D(2027, 7, 1)
+        assert last_day(lot, DAY, DAY, rules) == D(2028, 7, 1)
+    assert rules.at(DAY, DAY) is rules.at(DAY, DAY)
+    for day in range(5000):
+        rules.at(D(2020, 1, 1) + dt.timedelta(day), DAY)
+    assert rules.at(DAY, DAY).on == DAY
