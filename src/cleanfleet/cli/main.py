@@ -56,7 +56,7 @@ class Commands(TyperGroup):
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        scheme: Any = typer.main.get_command(module.app)
+        scheme: Any = typer.main.get_group(module.app)
         return scheme.commands[cmd_name]
 
 
