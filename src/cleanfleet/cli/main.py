@@ -58,7 +58,7 @@ class Commands(TyperGroup):
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        scheme: Any = typer.main.get_command(module.app)
+        scheme: Any = typer.main.get_group(module.app)
         return scheme.commands[cmd_name]
 
 
@@ -101,7 +101,12 @@ def _main(
     pass
 
 
-PolicyOption = Annotated[str, typer.Option("--policy", "-p", help="Id of the policy; 'cleanfleet policies' lists them.")]
+PolicyOption = Annotated[
+    list[str],
+    typer.Option(
+        "--policy", "-p", help="Id of the policy; 'cleanfleet policies' lists them. Repeat it for several at once."
+    ),
+]
 KnownOption = Annotated[
     str | None, typer.Option("--known", metavar="DATE", help="Read the law as it was known on this day.")
 ]
@@ -147,10 +152,13 @@ def assess(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a row was refused.")] = False,
 ) -> None:
     """Assess a list of records: what each one earns or owes, and why."""
-    from .assess import run_assess
+    if len(policy) == 1:
+        from .assess import run_assess as run_it
+    else:
+        from .together import run_together as run_it
 
     raise typer.Exit(
-        run_assess(
+        run_it(
             file, policy, preset=preset, mapping=columns, constants=_pairs(set_, "--set"), on=on, known=known,
             scheme=None if scheme is None else scheme.value, values=values or [], readings=_pairs(reading, "--reading"),
             min_grade=min_grade, engine=engine.value, out=out, refused=refused, fleet_out=fleet_out, chart=chart,
