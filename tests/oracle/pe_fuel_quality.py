@@ -143,19 +143,22 @@ def exempt(grade: str, department: str, on: Day, known: Day) -> bool:
     return grade == "regular" and on >= (Day(2022, 7, 1) if known < DS_006 else Day(2023, 1, 1))
 
 
+def ten_mg(grade: str, known: Day) -> tuple[Day, str]:
+    """From when 10 mg/kg surely hold, and by what: the same for all but the last dates."""
+    if known >= DS_011:
+        return (Day(2027, 12, 31) if grade == "diesel" else Day(2026, 12, 31)), "DS 011-2025-EM"
+    if known >= DS_003:
+        return Day(2025, 10, 1), "DS 003-2024-EM"
+    return (Day(2024, 3, 31) if known >= DS_014 else Day.max), "DS 014-2021-EM, 10 ppm"
+
+
 def limit(grade: str, department: str, stage: str, on: Day, known: Day) -> tuple[int, str, set[str]] | None:
     """The limit surely in force (mg/kg), its instrument, and the marks of a doubtful one; None where it isn't known."""
     twice = {"doubtful:sulfur_provision", "doubtful:limit_of_provision"}
     if grade in ("diesel 1", "diesel 2 special"):
         here = Day(2006, 1, 1) <= on < Day(2010, 1, 1)
         return (3000 if grade == "diesel 1" else 500, "DS 041-2005-EM", set()) if here else None
-    # the path to 10 mg/kg, the same for all but its last dates
-    if known >= DS_011:
-        ten, by = (Day(2027, 12, 31) if grade == "diesel" else Day(2026, 12, 31)), "DS 011-2025-EM"
-    elif known >= DS_003:
-        ten, by = Day(2025, 10, 1), "DS 003-2024-EM"
-    else:
-        ten, by = (Day(2024, 3, 31) if known >= DS_014 else Day.max), "DS 014-2021-EM, 10 ppm"
+    ten, by = ten_mg(grade, known)
     if on >= ten:
         return 10, by, ({"doubtful:sulfur_provision"} if grade == "premium" and department in EXEMPT else set())
     if grade == "premium":
@@ -347,10 +350,13 @@ def _judged(
             why = "quantification_above_limit"
         elif sulfur <= highest * 1000:
             why = "limit_date_not_certain"
-        elif grade == "diesel" and department in ("tumbes", "piura", "amazonas") and on >= RM_255 and known >= RM_255:
-            why, reference = "missing:temporary_exception", None
         else:
             why = "sulfur_above_limit_and_ron_below_minimum" if ron_low else "sulfur_above_limit"
+            if grade == "diesel" and department in ("tumbes", "piura", "amazonas") and on >= RM_255 and known >= RM_255:
+                if on < ten_mg(grade, known)[0]:
+                    why, reference = "missing:temporary_exception", None
+                else:  # an exception from 50 is read as none from 10
+                    marks = marks | {"doubtful:temporary_exception"}
     if not why.startswith(("sulfur_above", "missing:")):
         if ron_missing:
             why = "missing:ron"

@@ -97,7 +97,7 @@ class Limit:
 
 def limit_of(policy: Policy, department: str, on: dt.date, *, grade: str = "diesel_2", stage: str = "retail") -> Limit:
     """The limit that a batch is held to, from the dated values; raises :class:`UnknownName` for an unknown word."""
-    place = {"grade": grade, "department": department}
+    place: dict[str, Any] = {"grade": grade, "department": department}
     exempt, why = policy.value("sulfur_exempt", on=on, **place)
     exception, _ = policy.value("temporary_exception", on=on, **place)
     provision, record = policy.value("sulfur_provision", on=on, stage_counted=stage, **place)
