@@ -183,7 +183,8 @@ def _show(outcome: Outcome, file: Path) -> None:
         told.insert(0, ("status", outcome.statuses, texts.status))
     for what, counter, meaning in told:
         if counter:
-            lines = [(name, f"{n:,}", meaning(name)) for name, n in counter.most_common(20)]
+            most = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:20]  # ties by name: the same each time
+            lines = [(name, f"{n:,}", meaning(name)) for name, n in most]
             show(out, table("", [(say(what), False), (say("rows"), True), (say("meaning"), False)], lines))
     totals = {name: total for name, total in outcome.totals.items() if not name.endswith("_per_km")}
     if totals:
