@@ -80,7 +80,7 @@ def run_assess(
             summary_out=fleet_out,
             unique=unique,
             spill=bool(unique),
-            summarise=scheme == "fleet" or fleet_out is not None,
+            summarise=scheme == "fleet" or fleet_out is not None or policy.definition.summary.get("always") == "true",
             preview_rows=limit,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
@@ -175,14 +175,16 @@ def show_outcome(outcome: Outcome, file: Path) -> None:
             out.print(
                 say("... the first {first} of {rows} rows; --out FILE writes them all", first=first, rows=outcome.rows)
             )
-    parts = [f"{rows:,} {_told(outcome, status)}" for status, rows in sorted(outcome.statuses.items())]
+    parts = [f"{rows:,} {status.replace('_', ' ')}" for status, rows in sorted(outcome.statuses.items())]
     rows = say("{rows} rows", rows=f"{outcome.rows:,}")
     out.print(f"[bold]{rows}[/] {say('of')} {escape(file.name)} = {' + '.join(parts)}", soft_wrap=True)
-    for what, counter, meaning in (
-        ("reason", outcome.reasons, texts.reason), ("flag", outcome.flags, texts.flag)
-    ):  # fmt: skip
+    told = [("reason", outcome.reasons, texts.reason), ("flag", outcome.flags, texts.flag)]
+    if texts.language != policy.definition.languages[0]:  # whose codes are words of another language
+        told.insert(0, ("status", outcome.statuses, texts.status))
+    for what, counter, meaning in told:
         if counter:
-            lines = [(name, f"{n:,}", meaning(name)) for name, n in counter.most_common(20)]
+            most = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:20]  # ties by name: the same each time
+            lines = [(name, f"{n:,}", meaning(name)) for name, n in most]
             show(out, table("", [(say(what), False), (say("rows"), True), (say("meaning"), False)], lines))
     totals = {name: total for name, total in outcome.totals.items() if not name.endswith("_per_km")}
     if totals:
@@ -208,13 +210,6 @@ def show_outcome(outcome: Outcome, file: Path) -> None:
         out.print(say("note: {note}", note=note), markup=False, soft_wrap=True)
     for path in outcome.written:
         out.print(say("written: {path}", path=path), markup=False, soft_wrap=True)
-
-
-def _told(outcome: Outcome, status: str) -> str:
-    """A status as the terminal shows it: its code, and in another language than the scheme's first what that means."""
-    policy = outcome.policy
-    told = "" if policy.texts.language == policy.definition.languages[0] else policy.texts.status(status)
-    return status.replace("_", " ") + (f" ({told})" if told else "")
 
 
 def _rows(outcome: Outcome) -> Any:

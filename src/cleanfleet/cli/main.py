@@ -142,7 +142,10 @@ def assess(
     engine: Annotated[Engine, typer.Option(help="What computes; the answers are the same.")] = Engine.polars,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every row with its answer.")] = None,
     refused: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the refused rows with the reason.")] = None,
-    fleet_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the fleet table.")] = None,
+    fleet_out: Annotated[
+        Path | None,
+        typer.Option("--fleet-out", "--summary-out", metavar="FILE", help="Write the policy's summary (fleet table)."),
+    ] = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the result (SVG or PNG).")] = None,
     unique: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Check repeated values in any number of rows (uses the disk).")
