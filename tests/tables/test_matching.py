@@ -182,7 +182,10 @@ def test_constants_are_exact(put: Put) -> None:
 
 
 def test_other_names_of_a_column(put: Put) -> None:
-    columns = [*REQUIRED, Column("mass", "integer", minimum=Decimal(1), maximum=Decimal(9999), names=("整备质量", "curb mass"))]
+    columns = [
+        *REQUIRED,
+        Column("mass", "integer", minimum=Decimal(1), maximum=Decimal(9999), names=("整备质量", "curb mass")),
+    ]
     got = read_all(put("x.csv", "make,tare_kg,整备质量\na,1,1500\n"), columns)
     assert got.typed["mass"].to_list() == [Decimal(1500)]
     folded = read_all(put("y.csv", "make,tare_kg,Curb_Mass\na,1,1400\n"), columns)

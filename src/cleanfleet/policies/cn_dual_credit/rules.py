@@ -579,6 +579,14 @@ def line_nev_balance(published_nev_balance):
     return published_nev_balance
 
 
+# -- the bank: the kind of credit that bank.py reads its values by
+
+
+def credit_kind(powertrain):
+    """The two kinds of credits; values of the bank are kept by them, no formula of a car needs them."""
+    return choose(powertrain == "battery_electric", "nev", "cafc")
+
+
 def _rounded(dividend, divisor, rounding):
     return choose(
         rounding == "truncate", truncate_div(dividend, divisor, decimals=2), half_up_div(dividend, divisor, decimals=2)
