@@ -14,12 +14,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from cleanfleet.credits import Bank, CreditError, Lot, NotDetermined, plan_carry, rounded
+from cleanfleet.credits import Bank, CreditError, Lot, NotDetermined, Obligation, oldest_first, plan, plan_carry, rounded
 from cleanfleet.law.errors import InputError
 from cleanfleet.law.policy import Policy
 from cleanfleet.policies.cn_dual_credit.bank import CAFC, NEV, OWN_USE, POOLS, bank_rules, carry_facts
 from cleanfleet.policies.cn_dual_credit.company import CompanyYear
-from cleanfleet.policies.cn_dual_credit.ownership import Ownership, affiliation
+from cleanfleet.policies.cn_dual_credit.ownership import Ownership, affiliation, pairs
 
 EVENTS = ("earned", "carried", "transferred", "bought", "sold", "offset", "pooled", "released", "expired", "not_determined")
 #: What a company may choose and therefore state.
@@ -76,13 +76,31 @@ class Position:
     nev_held: int
 
 
+@dataclass(frozen=True)
+class Option:
+    """One legal way to meet a deficit: credits that are there for it by this way alone (None: as many as are sold), and what
+    it would leave of the deficit. ``year`` is the year it is met in. Nothing is said of the price."""
+
+    entity: str
+    year: int
+    kind: str
+    deficit_year: int
+    deficit: int
+    way: str
+    available: int | None
+    leaves: int
+    note: str = ""
+
+
 @dataclass
 class Result:
-    """The bank after the last year, its statement, each company's positions, and what couldn't be told."""
+    """The bank after the last year, its statement, each company's positions, the ways there were to meet each deficit (after
+    the chosen events, before the company's own credits were used), and what couldn't be told."""
 
     bank: Bank
     statement: list[Event] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
+    options: list[Option] = field(default_factory=list)
     uncovered: list[Event] = field(default_factory=list)
     not_determined: list[str] = field(default_factory=list)
 
@@ -126,10 +144,22 @@ class History:
             self.begin(year)
             for event in self.events.get(year, ()):
                 self.apply(event)
+            self.result.options += self.options(year)
             if self.settle == "own":
                 self.settle_own(year)
             self.close(year, turn=year < last)
         return self.result
+
+    def options_only(self) -> Result:
+        """The ways to meet each deficit of each year by itself, nothing banked from year to year."""
+        result = self.result
+        for year in sorted(self.companies):
+            self.result = Result(Bank(bank_rules(self.policy)))
+            self.begin(year)
+            result.options += self.options(year)
+            result.not_determined += self.result.not_determined
+        self.result = result
+        return result
 
     # -- the steps of a year
 
@@ -253,6 +283,45 @@ class History:
         if not (ratio > Fraction(bound) if opens else ratio < Fraction(bound)):
             word = "takes deposits above" if opens else "releases credits below"
             raise InputError(f"{event}: the ratio of {event.year} is {float(ratio):g}; the pool {word} {bound}")
+
+    def options(self, year: int) -> list[Option]:
+        """The legal ways to meet each open deficit in ``year``, each by itself."""
+        on = dt.date(year, 12, 31)
+        found = []
+        for owed in oldest_first(self.bank.obligations.values()):
+            if not owed.amount:
+                continue
+            name, pool = owed.account, owed.pool
+
+            def free(account: str, kind: str, owed: Obligation = owed) -> int:
+                mine = [lot for lot in self.bank.of(account) if account == owed.account or not lot.via]
+                return plan(
+                    mine, 0, account=account, pool=owed.pool, on=on, known=self.known, rules=self.bank.rules, year=owed.year,
+                    deferred=owed.deferred, pools=(kind,),
+                ).free  # fmt: skip
+
+            ways: list[tuple[str, int | None, str]] = []
+            if pool == CAFC:
+                ways.append(("own_cafc", free(name, CAFC), ""))
+                related, note = self._affiliates(name, year)
+                ways.append(("affiliate_cafc", sum(free(other, CAFC) for other in related), note))
+            accepted, _ = self.bank.rules.at(on, self.known).accepted(pool, "", owed.year, None)
+            if NEV in accepted:
+                ways.append(("own_nev", free(name, NEV), ""))
+                ways.append(("purchased_nev", None, ""))
+            for way, available, note in ways:
+                leaves = 0 if available is None else max(0, owed.amount - available)
+                found.append(Option(name, year, pool, owed.year, owed.amount, way, available, leaves, note))
+        return found
+
+    def _affiliates(self, name: str, year: int) -> tuple[list[str], str]:
+        """The affiliates of a company, and what is to be said of them."""
+        if self.ownership is None:
+            return [], "not determined: the ownership isn't given"
+        if name not in self.ownership.roles:
+            return [], f"not determined: the role of {name} isn't stated"
+        related = sorted(b for a, b in pairs(self.policy, self.ownership, self.entities, year) if a == name)
+        return related, ", ".join(related) or "no affiliate"
 
     def settle_own(self, year: int) -> None:
         """Deficits still open are met with the company's own credits: NEV deficits, then CAFC deficits with CAFC first."""

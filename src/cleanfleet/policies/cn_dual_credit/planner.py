@@ -9,6 +9,7 @@ bank by the exact rules, and only those figures are shown; a plan that the bank 
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -196,9 +197,8 @@ class _Problem:
                 carry, _ = self.rules.at(start, known).needed("carry", lot.pool, lot.kind, lot.vintage)
                 admitted = carry.admitted(self.facts.get(lot.account, {}))
             except NotDetermined as why:
-                self.not_determined.append(
-                    f"{lot.account}: whether {lot.pool} credits of {lot.vintage} are carried ({', '.join(why.missing)}); the plan uses them in {year} only"
-                )
+                lacking = f"whether {lot.pool} credits of {lot.vintage} are carried ({', '.join(why.missing)})"
+                self.not_determined.append(f"{lot.account}: {lacking}; the plan uses them in {year} only")
                 break
             if not admitted:
                 break
@@ -276,8 +276,8 @@ class _Problem:
                 if not any(uses[i].year == year for i in row) or not source.left[year]:
                     continue
                 weights = [float(1 / source.left[uses[i].year]) for i in row]
-                most = source.amount + (half / source.left[year] if year > source.first else 0)
-                solver.addRow(-infinity, float(most), len(row), row, weights)
+                bound = source.amount + (half / source.left[year] if year > source.first else Fraction(0))
+                solver.addRow(-infinity, float(bound), len(row), row, weights)
         for year, most in self.supply.items():
             row = [i for i, use in enumerate(uses) if use.source is None and use.year == year]
             if row:
@@ -378,7 +378,6 @@ def _fen(price: Decimal, year: int) -> int:
 
 def _highspy() -> Any:
     try:
-        import highspy
+        return importlib.import_module("highspy")
     except ImportError:
         raise InputError("a plan needs HiGHS: pip install highspy") from None
-    return highspy
