@@ -250,6 +250,8 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(value) >= 10_000:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():,f}"
+    if isinstance(value, int) and abs(value) >= 10_000:
         return f"{value:,}"
-    return str(value)
+    return str(value).replace("_determined", " determined")
