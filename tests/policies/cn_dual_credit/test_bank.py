@@ -74,7 +74,7 @@ class ChinaBank(RuleBasedStateMachine):
         facts = {f"{name}:{year}": only_nev for name in (NEV_ONLY, CONVENTIONAL_FUEL) for year in range(2019, self.year + 1)}
         before = {key: lot for key, lot in self.bank.lots.items() if lot.amount}
         self.bank = self.bank.past_due(self.year + 1, on=self.on, known=KNOWN)
-        self.bank = self.bank.carry(self.year, known=KNOWN, facts={who: facts for who in "ABC"})
+        self.bank = self.bank.carry(self.year, known=KNOWN, facts=dict.fromkeys("ABC", facts))
         for key, lot in before.items():
             after = self.bank.lots[key].amount
             assert after <= lot.amount

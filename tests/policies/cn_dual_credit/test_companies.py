@@ -56,6 +56,7 @@ def test_sums_over_variants_leave_exports_out(tmp_path: Path) -> None:
     assert found["nev_balance"] == -14_000  # 0.14 x (50,000 + 0.5 x 100,000)
 
 
+TWO_LINES = "contradiction:two_lines_for_this_company_and_year; missing:conventional_volume; missing:nev_actual"
 LACKING: dict[str, tuple[list[dict[str, Any]], str, str | None]] = {
     "volume": ([without(PETROL, "volume"), {**PETROL, "volume": 5}], "not_determined", "missing:volume (1 row)"),
     "powertrain": ([{**PETROL, "powertrain": ""}], "not_determined", "missing:powertrain (1 row)"),
@@ -69,7 +70,7 @@ LACKING: dict[str, tuple[list[dict[str, Any]], str, str | None]] = {
     "entity": ([without(PETROL, "entity")], "not_determined", "missing:entity"),
     "two origins": ([PETROL, {**PETROL, "origin": "import", "importer_authorised": "true"}], "not_determined", "contradiction:origin"),
     "no cars": ([{**PETROL, "volume": 0}], "not_determined", "no_volume"),
-    "two lines": ([LINE, LINE], "not_determined", "contradiction:two_lines_for_this_company_and_year; missing:conventional_volume; missing:nev_actual"),
+    "two lines": ([LINE, LINE], "not_determined", TWO_LINES),
     "independence of a small maker": ([{**PETROL, "volume": 2000}], "partly_determined", "missing:independent_maker"),
     "the year before of a small maker": (
         [{**PETROL, "volume": 2000, "independent_maker": "true"}], "partly_determined", "missing:previous_cafc_actual",
@@ -164,8 +165,8 @@ def test_orientation_values_of_2026_by_overlay() -> None:
     }
     policy = policies.load("cn-dual-credit", known="2026-11-22", values=["orientation-2026-27"])
     # 0.0017 x 400 + 0.15; 0.3 x 0.7; the cap of 1.2
-    for reach, credits in ((400, "0.83"), (100, "0.21"), (900, "1.20")):
-        assert policy.one({**bev, "electric_range_km": reach})["nev_credit_per_vehicle"] == Decimal(credits)
+    for reach, earned in ((400, "0.83"), (100, "0.21"), (900, "1.20")):
+        assert policy.one({**bev, "electric_range_km": reach})["nev_credit_per_vehicle"] == Decimal(earned)
     assert POLICY.one({**bev, "electric_range_km": 400})["nev_credit_per_vehicle"] is None
 
 

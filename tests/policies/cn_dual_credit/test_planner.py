@@ -16,6 +16,8 @@ from cleanfleet.policies.cn_dual_credit.history import company
 from cleanfleet.policies.cn_dual_credit.ownership import Link, Ownership
 from cleanfleet.policies.cn_dual_credit.planner import LeastCost, Opening, least_cost
 
+from .test_history import FILE, companies, ownership
+
 pytest.importorskip("highspy")
 
 POLICY = policies.load("cn-dual-credit", known="2026-11-22")
@@ -199,6 +201,25 @@ def test_by_hand() -> None:
         (2021, "purchased_nev", 26, 2021, Decimal("39013.00")),
     ]
     assert (found.cost, found.uncovered, found.gap) == (Decimal("39013.00"), {}, 0)
+
+
+@pytest.mark.parametrize("expected", FILE["plans"], ids=lambda one: f"trade-within-{one['trade_within']}")
+def test_the_plan_of_the_ten_years(expected: dict[str, Any]) -> None:
+    chosen = [c for c in companies() if (c.entity, c.year) in {("A", 2020), ("B", 2020), ("D", 2020), ("B", 2021)}]
+    found = least_cost(
+        POLICY, chosen, ownership=ownership(), prices={2020: Decimal(1500), 2021: Decimal(2088)},
+        trade_within=expected["trade_within"] == "true",
+    )  # fmt: skip
+    assert (found.cost, found.uncovered) == (Decimal(expected["cost"]), {})
+    if "steps" in expected:
+        steps = [[s.year, s.entity, s.deficit, s.deficit_year, s.way, s.amount, s.vintage] for s in found.steps]
+        assert sorted(steps) == sorted([int(c) if c.isdigit() else c for c in step] for step in expected["steps"])
+
+
+def test_equal_plans_keep_nev_credits() -> None:
+    found = least_cost(POLICY, [company("A", 2021, cafc=0, nev=50), company("A", 2022, cafc=-20, nev=0)], prices={},
+                       opening=[Opening("A", "cafc", 2020, 30)])  # fmt: skip
+    assert [(s.way, s.amount) for s in found.steps] == [("own_cafc", 20)]
 
 
 def test_what_cannot_be_bought_stays_uncovered_and_is_said() -> None:

@@ -2,8 +2,9 @@
 
 An integer programme for HiGHS: whole credits of each company, kind and vintage go to deficits by the ways that the rule allows
 (own credits, CAFC credits of affiliates, NEV credits within the group, purchase), each year's balance shrinking by its factor
-as it is carried. First as little as possible stays uncovered, then the cost is least. What the solver says is replayed on the
-bank by the exact rules, and only those figures are shown; a plan that the bank refuses is an error, never a result.
+as it is carried. First as little as possible stays uncovered, then the cost is least, then CAFC credits go before NEV credits.
+What the solver says is replayed on the bank by the exact rules, and only those figures are shown; a plan that the bank refuses
+is an error, never a result.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ WAYS: dict[Way, str] = {
     "group_nev": "NEV credits bought from a company of the plan (their price stays within the group)",
     "purchased_nev": "NEV credits bought from other companies",
 }
+#: Between plans of the same cost: what a credit used by each way counts.
+_PREFERENCE: dict[Way, float] = {"own_cafc": 0, "affiliate_cafc": 1, "own_nev": 2, "group_nev": 3, "purchased_nev": 4}
 MARKET = "(market)"
 #: Largest sum of credits for which the solver's binary numbers are surely exact to a whole credit.
 LARGEST = 10**9
@@ -294,7 +297,15 @@ class _Problem:
         second = self._run(solver, highspy)
         info = solver.getInfo()
         gap = max(0.0, info.objective_function_value - info.mip_dual_bound)
-        return second[: len(uses)], Decimal(int(gap + 0.5)) / 100
+        # Of plans that cost the same, the one that keeps what is worth more: NEV credits before CAFC ones, the company's own last.
+        priced = [i for i, use in enumerate(uses) if use.price]
+        if priced:
+            cost = sum(uses[i].price * second[i] for i in priced)
+            solver.addRow(-infinity, cost + 0.5, len(priced), priced, [float(uses[i].price) for i in priced])
+        for i, use in enumerate(uses):
+            solver.changeColCost(i, _PREFERENCE[use.way])
+        third = self._run(solver, highspy)
+        return third[: len(uses)], Decimal(int(gap + 0.5)) / 100
 
     @staticmethod
     def _run(solver: Any, highspy: Any) -> list[int]:
