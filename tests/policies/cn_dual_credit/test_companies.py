@@ -356,3 +356,54 @@ def test_ownership_files_are_read_whole(tmp_path: Path) -> None:
     assert owns.links[1].first == 2020
     with pytest.raises(InputError, match="row 1: held 'shop' is not a role; allowed is domestic_maker"):
         read_ownership(put(tmp_path / "p.csv", [{"holder": "X", "relation": "is", "held": "shop"}]))
+
+
+BEV_2021 = {
+    "year": 2021, "powertrain": "battery_electric", "curb_mass_kg": 1500, "seat_rows": 2, "electric_range_km": 400,
+    "battery_energy_density_wh_per_kg": 125, "energy_use_kwh_per_100km": "15.5",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("known", "credit", "ratio"),
+    # before Order 53 the formula of Order 44 had no end, but no ratio of 2021 was known
+    [
+        ("2018-06-01", "5.00", None),
+        ("2020-06-14", "5.00", None),
+        ("2020-06-15", "2.64", "0.14"),
+        ("2026-11-22", "2.64", "0.14"),
+    ],
+)
+def test_the_law_as_it_was_known(known: str, credit: str, ratio: str | None) -> None:
+    policy = policies.load("cn-dual-credit", known=known)
+    assert policy.one(BEV_2021)["nev_credit_per_vehicle"] == Decimal(credit)
+    value = policy.value("nev_ratio", period=2021)[0]
+    assert value == (None if ratio is None else Decimal(ratio))
+
+
+@pytest.mark.parametrize("grade", ["A", "B", "C+", "C", "I", "M"])
+def test_every_least_grade_loads_and_refuses_rather_than_guesses(grade: str) -> None:
+    answer = policies.load("cn-dual-credit", known="2026-11-22", min_grade=grade).one(BEV_2021)
+    assert (answer["status"] == "determined") is (grade == "M")
+    assert answer["nev_credit_per_vehicle"] in (None, Decimal("2.64"))
+
+
+def test_every_step_has_its_source() -> None:
+    explained = POLICY.explain(BEV_2021)
+    assert explained.step("bev_credit").result == "2.64"
+    used = {value.name: value for step in explained.steps for value in step.values}
+    assert used["bev_base_slope"].references
+    assert {value.confidence for value in used.values()} <= {"A", "B", "C+", "C", "I", "M"}
+    assert all(step.heading for step in explained.steps)
+
+
+def test_every_doubtful_value_is_graded_so_and_no_value_lacks_a_source() -> None:
+    recalled = {
+        value.name for value in POLICY.definition.values.values() for record in value.records
+        if any(reference.tag == "RECALL" for reference in record.references) and len(record.references) == 1
+    }  # fmt: skip
+    assert {"density_factor", "per_vehicle_rounding", "fcv_power_share"} & recalled
+    for name in recalled:
+        for record in POLICY.definition.values[name].records:
+            if [reference.tag for reference in record.references] == ["RECALL"]:
+                assert record.confidence in ("M", "I"), name

@@ -582,9 +582,9 @@ def line_nev_balance(published_nev_balance):
 # -- the bank: the kind of credit that bank.py reads its values by
 
 
-def credit_kind(powertrain):
-    """The two kinds of credits; values of the bank are kept by them, no formula of a car needs them."""
-    return choose(powertrain == "battery_electric", "nev", "cafc")
+def credit_kind(is_nev):
+    """The kind of credits that a car is made for; the bank's values are kept by it, no formula of a car needs it."""
+    return choose(is_nev, "nev", "cafc")
 
 
 def _rounded(dividend, divisor, rounding):
