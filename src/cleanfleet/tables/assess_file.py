@@ -35,6 +35,7 @@ class Outcome:
     """What came of a file: counts, totals, the summary table, and where it was written.
 
     ``statuses``, ``reasons`` and ``flags`` count rows; ``totals`` sums each numeric output over the determined rows;
+    ``summed`` is the policy's summary itself, for whoever needs more of it than its table;
     ``preview`` holds the first rows (answers beside the input), all of them where the file is small.
     """
 
@@ -47,6 +48,7 @@ class Outcome:
     totals: dict[str, Decimal] = field(default_factory=dict)
     summary_name: str = ""
     summary: pl.DataFrame | None = None
+    summed: Any = None
     preview: pl.DataFrame | None = None
     refused: pl.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
@@ -132,7 +134,7 @@ def assess_file(
             if behind is not None:
                 behind.result()
         if summary is not None:
-            outcome.summary_name, outcome.summary = summary.name, summary.frame()
+            outcome.summary_name, outcome.summary, outcome.summed = summary.name, summary.frame(), summary
             if isinstance(run.main, Writer) and out is not None and out.suffix.lower() == ".xlsx":
                 run.main.sheet(summary.name, outcome.summary)
             if summary_out is not None:
@@ -244,7 +246,7 @@ class Run:
         self._count(answers)
         if self.summary is not None:
             texts = [c.name for c in self.policy.inputs if c.kind == "text" and c.name in typed.columns]
-            self.summary.add(typed.select(texts).hstack(answers))
+            self.summary.add(answers.hstack(typed.select(texts).get_columns()))
         return typed, answers.select(self.names)
 
     def _answers(self, given: pl.DataFrame) -> pl.DataFrame:
