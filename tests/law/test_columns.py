@@ -52,6 +52,7 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
         {"name": "c", "type": "choice", "choices": {"a": "", "A": ""}},
         "'A' could be 'a' or 'A'",
     ),
+    "names that are no list": ({**NUMBER, "names": "number"}, "names is not a list of texts"),
     "a default outside": ({**NUMBER, "default": "101"}, "default: n: '101' is outside the allowed range"),
     "a default that is no choice": ({**CHOICE, "default": "up"}, "default: c: 'up' is not one of the allowed values"),
 }
@@ -65,7 +66,8 @@ def test_an_input_is_refused_for(why: str) -> None:
 
 
 def test_an_entry_becomes_a_column() -> None:
-    column = column_from({**NUMBER, "unit": "g/km", "required": "true", "default": "1"}, "policy.yaml")
+    column = column_from({**NUMBER, "unit": "g/km", "required": "true", "default": "1", "names": ["number"]}, "policy.yaml")
+    assert column.names == ("number",)
     assert (column.name, column.kind, column.unit, column.decimals, column.required) == ("n", "decimal", "g/km", 2, True)
     assert (column.minimum, column.maximum, column.default) == (Decimal(-5), Decimal(100), "1")
     assert column.allowed == "a number with up to 2 decimals from -5 to 100 g/km"

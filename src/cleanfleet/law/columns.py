@@ -97,6 +97,7 @@ class Column:
     ``minimum`` and ``maximum`` are inclusive, in the column's own unit (or dates). ``choices`` maps each allowed value to
     its meaning, ``aliases`` other spellings to an allowed value; both are compared with :func:`fold`. ``below`` names the
     boolean column that is set where a number is written as an upper bound: ``<1`` for 'below the quantification limit of 1'.
+    ``names`` are other names that a file may give the column, such as the term in the law's own language.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Column:
     required: bool = False
     default: str | None = None
     below: str = ""
+    names: tuple[str, ...] = ()
 
     @property
     def is_number(self) -> bool:
@@ -261,6 +263,7 @@ _KEYS = {
     "required",
     "default",
     "below",
+    "names",
 }
 
 
@@ -321,6 +324,9 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
             raise LawError(
                 f"{where}: {word!r} could be {meant[fold(word)]!r} or {target!r}; case, accents, blanks and hyphens don't count"
             )
+    names = entry.get("names") or []
+    if not isinstance(names, list) or not all(isinstance(other, str) and other for other in names):
+        raise LawError(f"{where}: names is not a list of texts")
     column = Column(
         name=name,
         kind=kind,
@@ -334,6 +340,7 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
         required=entry.get("required") in (True, "true"),
         default=entry.get("default"),
         below=str(entry.get("below") or ""),
+        names=tuple(names),
     )
     if column.below and not column.is_number:
         raise LawError(f"{where}: only a number can be below a limit of quantification")

@@ -18,7 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .borrowing import borrow, column_entry
-from .columns import Column, column_from, places
+from .columns import Column, column_from, fold, places
 from .errors import LawError, UnknownName, near
 from .language import ENGLISH
 from .rules import Variant, rules_of
@@ -153,6 +153,7 @@ def load_definition(folder: Path, folders: Mapping[str, Path] | None = None, bor
     for column in inputs:
         if column.below and not any(c.name == column.below and c.kind == "boolean" for c in inputs):
             raise LawError(f"{where}: input {column.name}: below: {column.below!r} is not a boolean input")
+    _once([fold(name) for column in inputs for name in (column.name, *column.names)], "column name", where)
     outcome = raw["outcome"]
     if not isinstance(outcome, dict) or not outcome.get("rule"):
         raise LawError(f"{where}: outcome names no rule")

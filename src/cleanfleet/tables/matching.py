@@ -20,18 +20,23 @@ DateParts = tuple[str | int, str | int, str | int]
 
 @dataclass
 class Plan:
-    """What a file has of the policy's columns: from a column (ours -> theirs), from date parts, or the same in every row."""
+    """What a file has of the policy's columns: from a column (ours -> theirs), from date parts, or the same in every row.
+
+    ``unused`` are the file's columns that none of the policy's are taken from.
+    """
 
     sources: dict[str, str] = field(default_factory=dict)
     dates: dict[str, DateParts] = field(default_factory=dict)
     constants: dict[str, Constant] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def match(path: Path, names: Sequence[str], columns: Sequence[Column], layout: Layout, constants: Mapping[str, str]) -> Plan:
     """The plan for a file with the columns ``names``.
 
-    A mapping comes first, then the same name, then the same name but for case, blanks, hyphens and underscores. Raises
+    A mapping comes first, then the same name, then the same name but for case, blanks, hyphens and underscores, then another
+    name of the column. Raises
     :class:`InputError` for a required column that is found nowhere, an ambiguous name, a mapped column that the file does
     not have, and a constant that is unknown, refused, or a column of the file.
     """
@@ -51,7 +56,8 @@ def match(path: Path, names: Sequence[str], columns: Sequence[Column], layout: L
             taken.update(part for part in parts if isinstance(part, str))
     for column in columns:
         if column.name not in plan.sources and column.name not in plan.dates:
-            found = _named(path, [name for name in names if name not in taken], column.name)
+            free = [name for name in names if name not in taken]
+            found = _named(path, free, column.name) or _other_name(path, free, column)
             if found is not None:
                 plan.sources[column.name] = found
     for column in columns:
@@ -70,9 +76,14 @@ def match(path: Path, names: Sequence[str], columns: Sequence[Column], layout: L
         raise InputError(_missing(path, missing, [name for name in names if name not in used], names))
     if not used:
         raise InputError(f"{path}: has none of the policy's columns {', '.join(known)}; it has {', '.join(names)}")
-    if left := [name for name in names if name not in used]:
-        plan.notes.append(f"columns not used: {', '.join(left)}")
+    plan.unused = [name for name in names if name not in used]
+    plan.notes += unused_note(plan.unused)
     return plan
+
+
+def unused_note(names: Sequence[str]) -> list[str]:
+    """The note on columns that aren't used; none where there is none."""
+    return [f"columns not used: {', '.join(names)}"] if names else []
 
 
 def _mapped(path: Path, names: Sequence[str], ours: str, layout: Layout) -> str | None:
@@ -98,6 +109,16 @@ def _named(path: Path, names: Sequence[str], wanted: str) -> str | None:
             f"{path}: the columns {' and '.join(map(repr, alike))} could each be {wanted}; name one in a mapping"
         )
     return alike[0] if alike else None
+
+
+def _other_name(path: Path, names: Sequence[str], column: Column) -> str | None:
+    """The one of ``names`` that is another name of the column."""
+    found = [theirs for other in column.names if (theirs := _named(path, names, other)) is not None]
+    if len(found) > 1:
+        raise InputError(
+            f"{path}: the columns {' and '.join(map(repr, found))} could each be {column.name}; name one in a mapping"
+        )
+    return found[0] if found else None
 
 
 def _parts(path: Path, names: Sequence[str], ours: str, layout: Layout) -> DateParts | None:

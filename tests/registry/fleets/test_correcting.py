@@ -26,7 +26,7 @@ from registry.people import account, car, do, feed, officer, person, verify
 from .scenes import Importer, accept, approved, determine, give, play, share, vintages
 
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.usefixtures("flat")]
-OWED, HELD = ("owed", "charge:used:A:2026"), ("held", "credit:used")
+OWED, HELD = ("owed", "charge:used:A:2026:fleet"), ("held", "credit:used")
 
 
 def used_cars(*over: int) -> tuple[Importer, list[str]]:

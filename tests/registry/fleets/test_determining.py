@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, connection, transaction
 
 from cleanfleet.registry import clock, replay
 from cleanfleet.registry.accounts.operations import Permit
@@ -83,7 +84,7 @@ def test_the_new_share_lands_on_the_new_account_and_the_used_on_the_used_one() -
     assert share(answer, "used", "B")["charge_g"] == 93
     assert one.books() == {
         "new": {("held", "credit:new"): 261},
-        "used": {("held", "credit:used"): 87, ("owed", "charge:used:B:2026"): 93},
+        "used": {("held", "credit:used"): 87, ("owed", "charge:used:B:2026:fleet"): 93},
     }
     for of, grams in ((one.new, 261), (one.used, 87)):
         (lot,) = book.lots(of.pk, "held", f"credit:{of.condition}")
@@ -115,6 +116,25 @@ def test_a_determination_is_numbered_and_its_inputs_are_frozen() -> None:
     (told,) = queries.statement(one.used, 2026)
     assert [version["number"] for version in told["determinations"]] == [1]
     assert told["determinations"][0]["law_id"] == made.law_id
+
+
+@pytest.mark.parametrize("table", ["fleets_determination", "fleets_counted"])
+def test_the_database_itself_keeps_a_determination_as_it_is(table: str) -> None:
+    one = approved()
+    with clock.at("2026-06-01"):
+        accept(one, one.new, car(one.new, co2=100))
+    with clock.at("2027-02-02"):
+        determine(one)
+    statements = [
+        f"UPDATE {table} SET id = id",
+        f"DELETE FROM {table}",
+        f"INSERT INTO {table} SELECT * FROM {table} WHERE TRUE ON CONFLICT (id) DO UPDATE SET id = {table}.id",
+        f"TRUNCATE {table} CASCADE" if connection.vendor == "postgresql" else f"REPLACE INTO {table} SELECT * FROM {table}",
+    ]
+    for sql in statements:
+        with pytest.raises(DatabaseError, match=r"only added to|UNIQUE"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql)
+    assert Determination.objects.count() == Counted.objects.count() == 1
 
 
 def test_a_year_that_runs_or_has_no_fleet_is_not_determined() -> None:
@@ -275,8 +295,8 @@ def test_the_sum_over_vehicles_is_the_determination_whatever_the_order(seed: int
             made = Determination.objects.get(public_id=told["determination"])
             assert made.counted.count() == results.count() == told["vehicles"]
             assert made.tare_kg == sum(c[2] for c in cars if c[0] == type_)
-            # What was posted is what was determined, and nothing else moved.
-            moved = sum(Movement.objects.filter(subject=made.pk, seal_id=made.operation_id).values_list("amount", flat=True))
-            assert moved == sum(abs(g) for g in grams.values())
+        # What was posted is what was determined, and nothing else moved.
+        moved = Movement.objects.filter(seal_id=made.operation_id).values_list("amount", flat=True)
+        assert sum(moved) == sum(abs(g) for grams in oracle(cars).values() for g in grams.values())
     assert answers[0] == answers[1]
     assert audit.run() == []

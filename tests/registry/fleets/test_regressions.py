@@ -28,7 +28,7 @@ from .scenes import Importer, accept, approved, determine, excess, give, play, s
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.usefixtures("flat")]
 FILE = Path(__file__).resolve().parents[3].parent / "shared" / "cases" / "registry-regressions.json"
 CASES = {case["id"]: case for case in json.loads(FILE.read_text())["cases"]} if FILE.exists() else {}
-HELD, OWED = ("held", "credit:used"), ("owed", "charge:used:A:2026")
+HELD, OWED = ("held", "credit:used"), ("owed", "charge:used:A:2026:fleet")
 
 
 def numbers(id_: str, **own: int) -> dict[str, int]:
@@ -140,7 +140,7 @@ def test_tfrs_2895_a_supplemental_to_a_year_that_is_not_determined_posts_nothing
         assert book.balance(one.used.pk, "reserved", "credit:used") == -case["reserved_after"]
         after = book.balance(one.used.pk, "held", "credit:used") + book.balance(one.used.pk, "reserved", "credit:used")
         assert after - before == case["balance_change_before_assessment"]
-        assert book.balance(one.used.pk, "owed", "charge:used:A:2026") == 0
+        assert book.balance(one.used.pk, "owed", "charge:used:A:2026:fleet") == 0
         determine(one)  # the whole deficit is debited then, not the correction alone
         assert one.books()["used"] == {HELD: delta}
 
@@ -219,7 +219,9 @@ def test_tfrs_2888_lines_and_total_are_equal_because_grams_are_cut_once() -> Non
     assert told["charge_g"] == {"new": 36, "used": 48}
     shares = {c: share(answer, c)["charge_g"] for c in ("new", "used")}
     posted = dict(Movement.objects.filter(source__kind="assessed").values_list("target__unit__code", "amount"))
-    assert shares == told["charge_g"] == {"new": posted["charge:new:A:2026"], "used": posted["charge:used:A:2026"]}
+    assert (
+        shares == told["charge_g"] == {"new": posted["charge:new:A:2026:fleet"], "used": posted["charge:used:A:2026:fleet"]}
+    )
     assert told["charge_cents"] == 36 * 1500 + 48 * 750
     made = Determination.objects.get()
     assert (made.charge_new_g, made.charge_used_g, made.charge_cents) == (36, 48, told["charge_cents"])

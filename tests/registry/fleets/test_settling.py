@@ -27,7 +27,7 @@ from .scenes import Importer, approved, determine, excess, give, play, share, va
 from .scenes import accept as take_in
 
 pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.usefixtures("flat")]
-A, USED, NEW = ("owed", "charge:used:A:2026"), ("held", "credit:used"), ("held", "credit:new")
+A, USED, NEW = ("owed", "charge:used:A:2026:fleet"), ("held", "credit:used"), ("held", "credit:new")
 
 
 def owing(grams: int = 1000, credits_g: int = 0, vintage: int = 2025) -> Importer:
@@ -241,7 +241,7 @@ def test_one_type_s_surplus_meets_the_other_s_charge() -> None:
         take_in(one, one.used, van(one.used, co2=507))  # 300 over 207
     with clock.at("2027-02-02"):
         determine(one)
-        assert one.books()["used"] == {USED: 500, ("owed", "charge:used:B:2026"): 300}
+        assert one.books()["used"] == {USED: 500, ("owed", "charge:used:B:2026:fleet"): 300}
         assert settle(one, 300, vehicle_type="B")["state"] == "settled"
     assert one.books()["used"] == {USED: 200}
 
@@ -267,7 +267,7 @@ def test_an_account_that_owes_gives_no_credits_away_and_is_not_closed() -> None:
         with pytest.raises(Conflict, match="the fleet year 2026 isn't determined"):
             settle_all(one)
         determine(one)
-        with pytest.raises(Conflict, match="owes 10 g of charge:used:A:2026"):
+        with pytest.raises(Conflict, match="owes 10 g of charge:used:A:2026:fleet"):
             do(OfferTransfer(account=one.used.public_id, to_account=other.number, grams=1), one.owner)
         settle(one, 10)
         made = do(OfferTransfer(account=one.used.public_id, to_account=other.number, grams=90), one.owner)["offer"]

@@ -103,7 +103,7 @@ class Side:
         found = {
             ("held", f"credit:{condition}"): self.free(),
             ("reserved", f"credit:{condition}"): sum(grams for _, grams in self.reserved),
-            ("owed", f"charge:{condition}:A:2026"): self.outstanding,
+            ("owed", f"charge:{condition}:A:2026:fleet"): self.outstanding,
             ("payable", "NZD"): due,
             ("refund_due", "NZD"): self.refund,
         }
@@ -327,7 +327,7 @@ class FleetLife(RuleBasedStateMachine):
             found = Movement.objects.filter(**{f"{side}__owner": None, f"{side}__kind__in": kinds, "unit__code": unit})
             return int(found.aggregate(n=Sum("amount"))["n"] or 0)
 
-        for c, unit in itertools.product(RATE, ("credit:{}", "charge:{}:A:2026")):
+        for c, unit in itertools.product(RATE, ("credit:{}", "charge:{}:A:2026:fleet")):
             code = unit.format(c)
             standing = Balance.objects.filter(bucket__unit__code=code).aggregate(n=Sum("amount"))["n"] or 0
             ends = ("used", "expired", "cancelled", "exchange", "met_by_credits", "met_by_money")

@@ -58,7 +58,7 @@ def attempt(*statements: str) -> None:
             cursor.execute(sql)
 
 
-TABLES = sorted(guards.APPEND_ONLY)
+TABLES = sorted(table for table in guards.APPEND_ONLY if table.startswith("ledger_"))
 
 
 @pytest.mark.parametrize("table", TABLES)

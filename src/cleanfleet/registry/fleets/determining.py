@@ -173,7 +173,7 @@ def _determine(
     for condition in CONDITIONS:
         share = _share(year, accounts, figures, condition)
         if share is not None:
-            parts.append(_post(work, share, figures.signed(condition), made))
+            parts.append(_post(work, share, figures.signed(condition)))
     return {
         "determination": made.public_id,
         "number": made.number,
@@ -196,9 +196,9 @@ def _share(year: FleetYear, accounts: dict[int, Account], figures: Figures, cond
     return None if account is None else years.share_of(year, accounts[account])
 
 
-def _post(work: Work, share: Share, signed: int, made: Determination) -> dict[str, Any]:
+def _post(work: Work, share: Share, signed: int) -> dict[str, Any]:
     share.state = SHARE.go(share.state, "determine" if share.state == SHARE.first else "reopen", {CASE})
-    done = posting.post(work, share, signed - (share.issued_g - share.charge_g), made.pk)
+    done = posting.post(work, share, signed - (share.issued_g - share.charge_g))
     used = settling.use_submission(work, share)
     if done.charged_g and work.today > share.fleet_year.due_on:
         share.settle_by = max(share.settle_by, years.days_later(work.today, settings.OPTIONS["CLEANFLEET_SETTLE_DAYS"]))

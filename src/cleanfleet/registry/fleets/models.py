@@ -198,7 +198,7 @@ class Settlement(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(state__in=list(SETTLEMENT.shown)), name="settlement_state"),
+            models.CheckConstraint(condition=Q(state__in=list(SETTLEMENT.shown)), name="fleet_settlement_state"),
             models.CheckConstraint(
                 condition=Q(
                     credits_g__gte=0,
@@ -207,7 +207,7 @@ class Settlement(models.Model):
                     returned_money_g__lte=F("money_g"),
                     due_cents__gte=0,
                 ),
-                name="settlement_amounts",
+                name="fleet_settlement_amounts",
             ),
         ]
 

@@ -36,9 +36,9 @@ class Posted(NamedTuple):
 
 
 def unit(share: Share) -> str:
-    """The unit of the grams that the share owes: by condition, type and year."""
+    """The unit of the grams that the share owes: by condition, type and year, apart from those owed at pay-as-you-go rates."""
     year = share.fleet_year
-    return f"charge:{share.account.condition}:{year.vehicle_type}:{year.year}"
+    return f"charge:{share.account.condition}:{year.vehicle_type}:{year.year}:fleet"
 
 
 def lot(work: Work, share: Share) -> int:
@@ -47,29 +47,29 @@ def lot(work: Work, share: Share) -> int:
     return work.lot(spending.unit_of(share.account), share.account_id, year, year_end(year))
 
 
-def post(work: Work, share: Share, change: int, subject: int) -> Posted:
-    """Post a change of the share's position, in grams, above zero in the holder's favour; ``subject`` is the determination.
+def post(work: Work, share: Share, change: int) -> Posted:
+    """Post a change of the share's position, in grams, above zero in the holder's favour.
 
     In the holder's favour it first relieves what is charged (what is still owed, then what was met last), then issues credits.
     Otherwise it takes back credits, then charges.
     """
     if change > 0:
         relieved = min(change, share.charge_g)
-        cents, given = _relieve(work, share, relieved, subject)
+        cents, given = _relieve(work, share, relieved)
         issued = change - relieved
         if issued:
-            _credit(work, share, "issued", "held", issued, subject)
+            _credit(work, share, "issued", "held", issued)
         share.issued_g += issued
         share.save()
         return Posted(issued_g=issued, relieved_g=relieved, returned_credits_g=given, refund_cents=cents)
     if change < 0:
         wanted = min(-change, share.issued_g)
-        cancelled = _take_back(work, share, wanted, subject)
+        cancelled = _take_back(work, share, wanted)
         charged = -change - cancelled
         if charged:
             grams = unit(share)
             owed = work.bucket(share.account_id, "owed", grams)
-            work.move(grams, work.bucket(None, "assessed", grams), owed, charged, subject=subject)
+            work.move(grams, work.bucket(None, "assessed", grams), owed, charged)
         share.issued_g -= cancelled
         share.charge_g += charged
         share.save()
@@ -77,26 +77,26 @@ def post(work: Work, share: Share, change: int, subject: int) -> Posted:
     return Posted()
 
 
-def meet(work: Work, share: Share, bucket: str, grams: int, subject: int) -> None:
+def meet(work: Work, share: Share, bucket: str, grams: int) -> None:
     """Grams owed are met: by credits, or by money (which is then due or paid in cents)."""
     code = unit(share)
-    work.move(code, work.bucket(share.account_id, "owed", code), work.bucket(None, bucket, code), grams, subject=subject)
+    work.move(code, work.bucket(share.account_id, "owed", code), work.bucket(None, bucket, code), grams)
 
 
-def charge_money(work: Work, share: Share, cents: int, subject: int) -> None:
+def charge_money(work: Work, share: Share, cents: int) -> None:
     """Money is due."""
     due = work.bucket(share.account_id, "payable", MONEY)
-    work.move(MONEY, work.bucket(None, "charged", MONEY), due, cents, subject=subject)
+    work.move(MONEY, work.bucket(None, "charged", MONEY), due, cents)
     share.payable_cents += cents
 
 
-def _credit(work: Work, share: Share, source: str, target: str, grams: int, subject: int) -> None:
+def _credit(work: Work, share: Share, source: str, target: str, grams: int) -> None:
     code = spending.unit_of(share.account)
     places = [work.bucket(share.account_id if kind == "held" else None, kind, code) for kind in (source, target)]
-    work.move(code, places[0], places[1], grams, lot=lot(work, share), subject=subject)
+    work.move(code, places[0], places[1], grams, lot=lot(work, share))
 
 
-def _take_back(work: Work, share: Share, wanted: int, subject: int) -> int:
+def _take_back(work: Work, share: Share, wanted: int) -> int:
     """Cancel credits of the year: what is free in the lot, then what expired unused on this account; gives the grams."""
     if not wanted:
         return 0
@@ -105,13 +105,13 @@ def _take_back(work: Work, share: Share, wanted: int, subject: int) -> int:
     free = next((row.amount for row in book.lots(share.account_id, "held", code) if row.lot == number), 0)
     taken = min(free, wanted)
     if taken:
-        _credit(work, share, "held", "cancelled", taken, subject)
+        _credit(work, share, "held", "cancelled", taken)
     moved = Movement.objects.filter(lot_id=number, unit__code=code)
     lapsed = _sum(moved.filter(source__owner_id=share.account_id, target__kind="expired"))
     lapsed -= _sum(moved.filter(source__kind="expired", target__kind="cancelled"))
     expired = min(lapsed, wanted - taken)
     if expired:
-        _credit(work, share, "expired", "cancelled", expired, subject)
+        _credit(work, share, "expired", "cancelled", expired)
     return taken + expired
 
 
@@ -119,25 +119,25 @@ def _sum(found: object) -> int:
     return int(found.aggregate(n=Sum("amount"))["n"] or 0)  # type: ignore[attr-defined]
 
 
-def _relieve(work: Work, share: Share, grams: int, subject: int) -> tuple[int, int]:
+def _relieve(work: Work, share: Share, grams: int) -> tuple[int, int]:
     """Take ``grams`` of the charge back; gives (cents to be given back, grams of credits given back)."""
     code = unit(share)
     cancelled = work.bucket(None, "cancelled", code)
     left = grams
     open_ = min(left, share.outstanding_g)
     if open_:
-        work.move(code, work.bucket(share.account_id, "owed", code), cancelled, open_, subject=subject)
+        work.move(code, work.bucket(share.account_id, "owed", code), cancelled, open_)
         left -= open_
     refund = given = 0
     for settlement in share.settlements.filter(state__in=("done", "due")).order_by("-pk"):
         money = min(left, settlement.money_g - settlement.returned_money_g)
         if money:
-            work.move(code, work.bucket(None, "met_by_money", code), cancelled, money, subject=subject)
-            refund += _return_money(work, share, settlement, money, subject)
+            work.move(code, work.bucket(None, "met_by_money", code), cancelled, money)
+            refund += _return_money(work, share, settlement, money)
             left -= money
-        given_back = _return_credits(work, share, settlement, left, subject)
+        given_back = _return_credits(work, share, settlement, left)
         if given_back:
-            work.move(code, work.bucket(None, "met_by_credits", code), cancelled, given_back, subject=subject)
+            work.move(code, work.bucket(None, "met_by_credits", code), cancelled, given_back)
             share.credits_g -= given_back
             given += given_back
             left -= given_back
@@ -147,7 +147,7 @@ def _relieve(work: Work, share: Share, grams: int, subject: int) -> tuple[int, i
     return refund, given
 
 
-def _return_money(work: Work, share: Share, settlement: Settlement, grams: int, subject: int) -> int:
+def _return_money(work: Work, share: Share, settlement: Settlement, grams: int) -> int:
     """Undo money for grams: what wasn't paid yet is no longer due, what was paid is to be given back; gives those cents."""
     cents = grams * settlement.cents_per_g
     charged, owner = work.bucket(None, "charged", MONEY), share.account_id
@@ -155,23 +155,21 @@ def _return_money(work: Work, share: Share, settlement: Settlement, grams: int, 
     share.money_g -= grams
     refund = 0
     if settlement.state == "due":
-        work.move(MONEY, work.bucket(owner, "payable", MONEY), charged, cents, subject=subject)
+        work.move(MONEY, work.bucket(owner, "payable", MONEY), charged, cents)
         share.payable_cents -= cents
         settlement.due_cents -= cents
         if not settlement.due_cents:
             settlement.state = SETTLEMENT.go("due", "cancel", {CASE})
     else:
-        work.move(MONEY, work.bucket(None, "paid", MONEY), charged, cents, subject=subject)
-        work.move(
-            MONEY, work.bucket(None, "revenue", MONEY), work.bucket(owner, "refund_due", MONEY), cents, subject=subject
-        )
+        work.move(MONEY, work.bucket(None, "paid", MONEY), charged, cents)
+        work.move(MONEY, work.bucket(None, "revenue", MONEY), work.bucket(owner, "refund_due", MONEY), cents)
         share.refund_cents += cents
         refund = cents
     settlement.save()
     return refund
 
 
-def _return_credits(work: Work, share: Share, settlement: Settlement, most: int, subject: int) -> int:
+def _return_credits(work: Work, share: Share, settlement: Settlement, most: int) -> int:
     """Give credits back into the lots that they came from, the last used first; gives the grams."""
     code = spending.unit_of(share.account)
     used, held = work.bucket(None, "used", code), work.bucket(share.account_id, "held", code)
@@ -179,7 +177,7 @@ def _return_credits(work: Work, share: Share, settlement: Settlement, most: int,
     for one in settlement.lots.order_by("-pk"):
         grams = min(left, one.amount_g - one.returned_g)
         if grams:
-            work.move(code, used, held, grams, lot=one.lot_id, subject=subject)
+            work.move(code, used, held, grams, lot=one.lot_id)
             one.returned_g += grams
             one.save()
             left -= grams

@@ -163,10 +163,17 @@ def _begin(
 
 
 def _take(work: Work, share: Share, settlement: Settlement, takes: Sequence[bank.Take], target: str) -> None:
-    spending.take(work, share.account, takes, "held", target, subject=settlement.pk)
+    unit = spending.unit_of(share.account)
+    held, to = work.bucket(share.account_id, "held", unit), work.bucket(_owner(share, target), target, unit)
+    for one in takes:
+        work.move(unit, held, to, one.amount, lot=int(one.lot.id))
     SettledLot.objects.bulk_create(
         SettledLot(settlement=settlement, lot_id=int(one.lot.id), amount_g=one.amount) for one in takes
     )
+
+
+def _owner(share: Share, kind: str) -> int | None:
+    return None if kind == "used" else share.account_id
 
 
 def submitted(work: Work, share: Share, *, release: str) -> None:
@@ -191,9 +198,9 @@ def _from_reserved(work: Work, share: Share, settlement: Settlement, keep: int, 
         kept = min(keep, one.amount_g)
         keep -= kept
         if kept and target == "used":
-            work.move(unit, reserved, work.bucket(None, "used", unit), kept, lot=one.lot_id, subject=settlement.pk)
+            work.move(unit, reserved, work.bucket(None, "used", unit), kept, lot=one.lot_id)
         if one.amount_g > kept:
-            work.move(unit, reserved, held, one.amount_g - kept, lot=one.lot_id, subject=settlement.pk)
+            work.move(unit, reserved, held, one.amount_g - kept, lot=one.lot_id)
             back += one.amount_g - kept
             one.amount_g = kept
             one.save()
@@ -234,7 +241,7 @@ def use_submission(work: Work, share: Share) -> int:
         use = min(settlement.credits_g, share.outstanding_g)
         _from_reserved(work, share, settlement, use, "used")
         if use:
-            posting.meet(work, share, "met_by_credits", use, settlement.pk)
+            posting.meet(work, share, "met_by_credits", use)
         settlement.credits_g = use
         share.credits_g += use
         total += use
@@ -274,7 +281,7 @@ class SettleFleetYear(OnShare):
         if not self.money_g:
             settlement = _begin(work, share, self.credits_g, 0, rate, "complete")
             _take(work, share, settlement, takes, "used")
-            posting.meet(work, share, "met_by_credits", self.credits_g, settlement.pk)
+            posting.meet(work, share, "met_by_credits", self.credits_g)
             share.credits_g += self.credits_g
             after(work, share)
             return {"settlement": settlement.public_id, "payment": None, **told(share)}
@@ -338,8 +345,8 @@ class FallFleetYearDue(OnShare):
         grams = share.outstanding_g
         rate, _ = rate_of(work, share)
         settlement = _begin(work, share, 0, grams, rate, "fall_due", by=SYSTEM)
-        posting.meet(work, share, "met_by_money", grams, settlement.pk)
-        posting.charge_money(work, share, grams * rate, settlement.pk)
+        posting.meet(work, share, "met_by_money", grams)
+        posting.charge_money(work, share, grams * rate)
         share.money_g += grams
         settlement.due_cents = grams * rate
         _collect(work, share, settlement, {SYSTEM}, self.provider)
@@ -411,8 +418,8 @@ def _paid(work: Work, payment: Payment) -> dict[str, Any]:
     else:
         _from_reserved(work, share, settlement, settlement.credits_g, "used")
         if settlement.credits_g:
-            posting.meet(work, share, "met_by_credits", settlement.credits_g, settlement.pk)
-        posting.meet(work, share, "met_by_money", settlement.money_g, settlement.pk)
+            posting.meet(work, share, "met_by_credits", settlement.credits_g)
+        posting.meet(work, share, "met_by_money", settlement.money_g)
         payments.receive(work, payment)
         share.credits_g += settlement.credits_g
         share.money_g += settlement.money_g

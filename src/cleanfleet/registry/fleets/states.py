@@ -122,7 +122,7 @@ SHARE = States(
 
 #: One way in which grams of a share are met: credits, money, or both.
 SETTLEMENT = States(
-    "settlement",
+    "fleet settlement",
     "begun",
     {
         "begun": "being settled",

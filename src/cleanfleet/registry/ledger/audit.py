@@ -106,7 +106,9 @@ def rebuilt() -> dict[tuple[int, int | None], int]:
 
 def _balances() -> Iterator[Finding]:
     truth = rebuilt()
-    stored = {(bucket, lot): amount for bucket, lot, amount in Balance.objects.values_list("bucket_id", "lot_id", "amount")}
+    stored: dict[tuple[int, int | None], int] = {
+        (bucket, lot): amount for bucket, lot, amount in Balance.objects.values_list("bucket_id", "lot_id", "amount")
+    }
     for place in sorted(truth.keys() | stored.keys(), key=lambda p: (p[0], p[1] or 0)):
         should, stands = truth.get(place, 0), stored.get(place, 0)
         if should != stands:

@@ -28,6 +28,13 @@ APPEND_ONLY: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "ledger_movement": ("id", (("operation_id", "line"),)),
     "ledger_block": ("id", (("last",), ("previous_id",))),
 }
+
+
+def keep(table: str, key: str = "id", *uniques: tuple[str, ...]) -> None:
+    """Let an upper room's table be only added to as well; called when the room is made ready."""
+    APPEND_ONLY[table] = (key, uniques)
+
+
 _UNITS = """SELECT 1 FROM ledger_bucket s, ledger_bucket t
     WHERE s.id = {row}.source_id AND t.id = {row}.target_id AND s.unit_id = {row}.unit_id AND t.unit_id = {row}.unit_id
     AND ({row}.lot_id IS NULL OR EXISTS (SELECT 1 FROM ledger_lot l WHERE l.id = {row}.lot_id AND l.unit_id = {row}.unit_id))"""

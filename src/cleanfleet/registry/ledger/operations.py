@@ -176,7 +176,8 @@ class Work:
         place = (owner, kind, unit)
         found = self._buckets.get(place)
         if found is None:
-            found = Bucket.objects.get_or_create(owner_id=owner, kind=kind, unit_id=self.unit(unit))[0].pk
+            place_of: dict[str, Any] = {"owner_id": owner, "kind": kind, "unit_id": self.unit(unit)}
+            found = Bucket.objects.get_or_create(**place_of)[0].pk
             self._buckets[place] = found
         return found
 
@@ -184,7 +185,7 @@ class Work:
         """The id of the lot that the owner earned on that day, or that came of ``origin`` by exchange."""
         place = (unit, origin) if origin is not None else (unit, owner, vintage, earned_on)
         if place not in self._lots:
-            born = {"owner_id": owner, "vintage": vintage, "earned_on": earned_on}
+            born: dict[str, Any] = {"owner_id": owner, "vintage": vintage, "earned_on": earned_on}
             if origin is not None:
                 made = Lot.objects.get_or_create(unit_id=self.unit(unit), origin_id=origin, defaults=born)
             else:

@@ -49,7 +49,7 @@ class _Giving(OnAccount):
         source.refresh_from_db()
         target.refresh_from_db()
         permissions.require(work.by, source, "transfer_credits")
-        _may_give(work, source)
+        _may_give(source)
         _may_take(target)
         return source, target
 
@@ -126,7 +126,7 @@ class AcceptTransfer(_OnOffer):
         self.go(work, offer, "accept")
         if work.today > offer.lapses_on:
             raise Conflict("lapsed", f"the offer lapsed after {offer.lapses_on}")
-        _may_give(work, offer.source)
+        _may_give(offer.source)
         _may_take(offer.target)
         _verified(offer.source, offer.target)
         offer.received_grams = _hand_over(work, offer.source, offer.target, _reserved(offer), "reserved", offer.pk)
@@ -215,6 +215,10 @@ def _hand_over(
     today = work.today
     rules, known = law.bank(today), law.policy(today).known
     rows = {int(lot.id): lot for lot in spending.lots(source, source.condition)}
+    try:
+        rules.at(today, known).transferable(source.condition)
+    except bank.CreditError as error:
+        raise spending.refusal(error) from error
     for lot, _ in lots:
         last = bank.last_day(rows[lot], today, known, rules)
         if last < today:
@@ -262,12 +266,9 @@ def _reserved(offer: Offer) -> list[tuple[int, int]]:
     )
 
 
-def _may_give(work: Work, account: Account) -> None:
+def _may_give(account: Account) -> None:
     if account.state != "open":
         raise Conflict("account_not_open", f"account {account.number} is {account.state} and gives no credits")
-    starts = law.day("transfers_start_on", work.today)
-    if work.today < starts:
-        raise Forbidden("not_permitted", f"credits can be transferred from {starts}")
     owed = {unit: amount for (kind, unit), amount in book.balances(account.pk).items() if kind in ("owed", "payable")}
     if owed:
         shown = ", ".join(

@@ -93,15 +93,9 @@ def answers(assessed: pl.DataFrame) -> list[Answer]:
 
 def _answer(row: tuple[Any, ...]) -> Answer:
     status, reason, flags, type_, co2, target, difference, credit, charge, money = row
-    return Answer(
-        status,
-        reason or "",
-        flags or "",
-        type_,
-        *(_scaled(value, SCALE) for value in (co2, target, difference)),
-        *(_scaled(value, 1) for value in (credit, charge)),
-        _scaled(money, 100),
-    )
+    co2_, target_, difference_ = (_scaled(value, SCALE) for value in (co2, target, difference))
+    credit_g, charge_g, cents = _scaled(credit, 1), _scaled(charge, 1), _scaled(money, 100)
+    return Answer(status, reason or "", flags or "", type_, co2_, target_, difference_, credit_g, charge_g, cents)
 
 
 def _scaled(value: Decimal | None, scale: int) -> int | None:

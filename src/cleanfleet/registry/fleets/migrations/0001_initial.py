@@ -227,11 +227,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='settlement',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['begun', 'reserved', 'waiting', 'due', 'collecting', 'done', 'released'])), name='settlement_state'),
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['begun', 'reserved', 'waiting', 'due', 'collecting', 'done', 'released'])), name='fleet_settlement_state'),
         ),
         migrations.AddConstraint(
             model_name='settlement',
-            constraint=models.CheckConstraint(condition=models.Q(('credits_g__gte', 0), ('due_cents__gte', 0), ('money_g__gte', 0), ('returned_money_g__gte', 0), ('returned_money_g__lte', models.F('money_g'))), name='settlement_amounts'),
+            constraint=models.CheckConstraint(condition=models.Q(('credits_g__gte', 0), ('due_cents__gte', 0), ('money_g__gte', 0), ('returned_money_g__gte', 0), ('returned_money_g__lte', models.F('money_g'))), name='fleet_settlement_amounts'),
         ),
         migrations.AddConstraint(
             model_name='standing',
