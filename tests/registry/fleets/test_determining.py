@@ -132,7 +132,11 @@ def test_the_database_itself_keeps_a_determination_as_it_is(table: str) -> None:
         f"TRUNCATE {table} CASCADE" if connection.vendor == "postgresql" else f"REPLACE INTO {table} SELECT * FROM {table}",
     ]
     for sql in statements:
-        with pytest.raises(DatabaseError, match=r"only added to|UNIQUE"), transaction.atomic(), connection.cursor() as cursor:
+        with (
+            pytest.raises(DatabaseError, match=r"only added to|UNIQUE"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
             cursor.execute(sql)
     assert Determination.objects.count() == Counted.objects.count() == 1
 
