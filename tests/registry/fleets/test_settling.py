@@ -9,6 +9,7 @@ import pytest
 from cleanfleet.registry import clock, daily, replay
 from cleanfleet.registry.accounts.operations import CloseAccount, Permit, SuspendAccount
 from cleanfleet.registry.accounts.permissions import system
+from cleanfleet.registry.charges.settling import SettleCharges
 from cleanfleet.registry.fleets import queries
 from cleanfleet.registry.fleets.models import Settlement, Share
 from cleanfleet.registry.fleets.operations import (
@@ -287,6 +288,15 @@ def settle_all(one: Importer) -> dict[str, Any]:
         finally:
             do(TransferOwn(account=other.public_id, to_account=one.used.number, grams=grams), one.owner)
     return do(CloseAccount(account=one.used.public_id), one.owner)
+
+
+def test_a_fleet_year_is_not_settled_at_pay_as_you_go_rates() -> None:
+    one = owing(10, 100)
+    with clock.at("2027-02-02"):
+        determine(one)
+        with pytest.raises(Conflict, match="owes no charge"):
+            do(SettleCharges(account=one.used.public_id, credits_g=10), one.owner)
+    assert one.books()["used"] == {A: 10, USED: 100}
 
 
 def test_charges_of_a_suspended_account_stay_payable() -> None:
