@@ -54,6 +54,18 @@ def numbers(cells: list[str | None], mark: Mark) -> list[Decimal | str | None]:
         ("1.2e2", "120", "mixed_decimal_marks"),
         ("1,2e2", "mixed_decimal_marks", "120"),
         ("1E+3", "1000", "1000"),
+        ("6x10^11", "600000000000", "600000000000"),
+        ("6 × 10¹¹", "600000000000", "600000000000"),
+        ("6*10**11", "600000000000", "600000000000"),
+        ("6·10^-2", "0.06", "0.06"),
+        ("6×10⁻²", "0.06", "0.06"),
+        ("6,5x10^2", "not_a_number", "650"),
+        ("6.5x10^2", "650", "not_a_number"),
+        ("6x1011", "lost_exponent", "lost_exponent"),
+        ("6×10 11", "lost_exponent", "lost_exponent"),
+        ("6x10", "not_a_number", "not_a_number"),
+        ("x10^11", "not_a_number", "not_a_number"),
+        ("6x10^11 1/kWh", "not_a_number", "not_a_number"),
         ("15e-1", "1.5", "1.5"),
         ("0e-99", "0", "0"),
         ("1e-12", "0.000000000001", "0.000000000001"),
@@ -256,3 +268,19 @@ def test_what_the_law_refuses_is_explained_too() -> None:
     assert "is refused (contradiction)" in said
     assert "…" in said
     assert "vin: stands in record 3 already" in said
+
+
+def test_below_a_quantification_limit(put: Put) -> None:
+    """``<x`` is x with the column's mark set, where the column admits it, and no number elsewhere."""
+    columns = [
+        Column("x", "decimal", decimals=4, minimum=Decimal(0), maximum=Decimal(100), below="x_below"),
+        Column("y", "decimal", decimals=4, minimum=Decimal(0), maximum=Decimal(100)),
+        Column("x_below", "boolean", default="false"),
+    ]
+    found = read_all(put("a.csv", "x,y\n<0.5,1\n 0.5,1\n< 0.25,<1\n<,1\n<x,1\n"), columns)
+    assert found.typed["x"].to_list() == [Decimal("0.5"), Decimal("0.5"), Decimal("0.25"), None, None]
+    assert found.typed["x_below"].to_list() == [True, False, True, True, True]
+    assert found.refusal == [None, None, "not_a_number:y", "not_a_number:x", "not_a_number:x"]
+    found = read_all(put("b.csv", "x;x_below\n<0,5;\n0,5;yes\n0,7;no\n"), columns)
+    assert found.typed["x_below"].to_list() == [True, True, False]
+    assert found.typed["x"].to_list() == [Decimal("0.5"), Decimal("0.5"), Decimal("0.7")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -23,6 +23,7 @@ Kind = Literal["text", "choice", "integer", "decimal", "date", "boolean"]
 #: Reason codes with which the door refuses a cell; a refusal is ``code:column``.
 REFUSALS = {
     "not_a_number": "is not a number",
+    "lost_exponent": "looks like a power of ten whose exponent is no longer marked (write it as 6e11 or 6x10^11)",
     "not_whole": "must be a whole number",
     "too_many_decimals": "has more decimals than are counted",
     "out_of_range": "is outside the allowed range",
@@ -39,6 +40,14 @@ FLOAT_NOISE = Decimal("0.00001")
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+
+#: A power of ten as people write it: 6x10^11, 6 × 10¹¹, 6*10**11. Groups: the factor, the exponent, the raised exponent.
+POWER = r"^([^\sxX×*·⋅]+)\s*[xX×*·⋅]\s*10\s*(?:(?:\^|\*\*)\s*([+-]?[0-9]{1,3})|([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))$"
+#: The same after the exponent's mark was lost: 6x1011 may be 6 x 10^11 or 6 x 1011, which nobody may guess.
+LOST_EXPONENT = r"^[+-]?[0-9]+(?:[.,][0-9]*)?\s*[xX×*·⋅]\s*10\s*[0-9]+$"
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", strict=True))
+#: What stands before the quantification limit of a result that lies below it.
+BELOW = "<"
 
 
 class Refused(Exception):
@@ -67,6 +76,8 @@ class Column:
     ``decimals`` is the number of decimal places that are kept; a number is held as an integer of that many places.
     ``minimum`` and ``maximum`` are inclusive, in the column's own unit (or dates). ``choices`` maps each allowed value to
     its meaning, ``aliases`` other spellings to an allowed value; both are compared with :func:`fold`.
+    ``below`` names a boolean column: a number written ``<0.01`` is 0.01 with that column true (below the quantification
+    limit 0.01). Where it is empty, such a cell is no number.
     """
 
     name: str
@@ -80,6 +91,7 @@ class Column:
     aliases: Mapping[str, str] = field(default_factory=dict)
     required: bool = False
     default: str | None = None
+    below: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -165,6 +177,10 @@ class Column:
             value = (whole if abs(near - whole) < FLOAT_NOISE else near).scaleb(-self.decimals)
         text = str(value)
         if not _NUMBER.fullmatch(text):
+            if re.match(LOST_EXPONENT, text):
+                raise self.refuse("lost_exponent", value)
+            text = with_exponent(text)
+        if not _NUMBER.fullmatch(text):
             raise self.refuse("not_a_number", value)
         try:
             return Decimal(text)
@@ -189,10 +205,36 @@ class Column:
         return value
 
 
+def with_exponent(text: str) -> str:
+    """A power of ten in its plain spelling, any other text as it is.
+
+    >>> with_exponent("6 × 10¹¹"), with_exponent("6.0x10^11"), with_exponent("12")
+    ('6e11', '6.0e11', '12')
+    """
+    found = re.match(POWER, text)
+    if found is None:
+        return text
+    exponent = found[2] or "".join(RAISED[sign] for sign in found[3])
+    return f"{found[1]}e{exponent}"
+
+
+def opened(record: Mapping[str, Any], columns: Iterable[Column]) -> Mapping[str, Any]:
+    """The record with each ``<x`` of a column that admits it as ``x``, and its ``below`` column true."""
+    changed: dict[str, Any] = {}
+    for column in columns:
+        value = record.get(column.name) if column.below else None
+        limit = value.strip() if isinstance(value, str) else ""
+        if limit.startswith(BELOW) and limit != BELOW:
+            changed[column.name] = limit.removeprefix(BELOW)
+            changed[column.below] = True
+    return {**record, **changed} if changed else record
+
+
 #: The days that the whole-table door can read.
 FIRST_DAY, LAST_DAY = dt.date(1600, 1, 1), dt.date(2500, 12, 31)
 
-_KEYS = {"name", "type", "description", "unit", "decimals", "min", "max", "choices", "aliases", "required", "default"}
+_KEYS = {"name", "type", "description", "unit", "decimals", "min", "max", "choices", "aliases", "required", "default",
+         "below"}  # fmt: skip
 
 
 def places(entry: Mapping[str, Any], where: str) -> int:
@@ -264,7 +306,10 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
         aliases=dict(aliases),
         required=entry.get("required") in (True, "true"),
         default=entry.get("default"),
+        below=str(entry.get("below") or ""),
     )
+    if column.below and not column.is_number:
+        raise LawError(f"{where}: only a number may be below a quantification limit")
     if column.default is not None:
         try:
             column.read(column.default)

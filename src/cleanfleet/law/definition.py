@@ -125,6 +125,12 @@ def load_definition(folder: Path) -> Definition:
     )
     inputs = tuple(column_from(entry, where) for entry in _entries(raw, "inputs", where))
     _once([column.name for column in inputs], "input", where)
+    marks = {column.name for column in inputs if column.kind == "boolean" and column.default == "false"}
+    for column in inputs:
+        if column.below and column.below not in marks:
+            raise LawError(
+                f"{where}: input {column.name}: below {column.below!r} is no boolean input with the default false"
+            )
     outcome = raw["outcome"]
     if not isinstance(outcome, dict) or not outcome.get("rule"):
         raise LawError(f"{where}: outcome names no rule")

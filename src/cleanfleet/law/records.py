@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .cells import Cell
-from .columns import Refused
+from .columns import Refused, opened
 from .program import Program
 from .values import date_number, number_date
 
@@ -27,6 +27,7 @@ class Record:
         self.absent: set[str] = set()
         self.refused: list[Refused] = []
         zone = ZoneInfo(program.definition.zone)
+        record = opened(record, program.definition.inputs)
         for name, cell in program.inputs.items():
             ref = cell.data
             try:

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 import polars as pl
 
-from ..law.columns import Column, fold
+from ..law.columns import BELOW, Column, fold
 from .date_cells import civil_dates, read_booleans, read_dates
 from .layout import OTHER, Layout
 from .matching import DateParts, Plan
@@ -37,17 +37,22 @@ class Converter:
             for column in columns
             if column.name in plan.sources or column.name in plan.dates or column.name in plan.constants
         ]
+        self.order = [column.name for column in columns]
         self.plan, self.layout = plan, layout
         self.mark: Mark = mark
         self.zone, self.raw_column, self.trusted = zone, raw_column, trusted
 
     def __call__(self, block: Block) -> tuple[pl.DataFrame, pl.Series]:
         """The typed columns, in the policy's order, and each row's refusal: ``code:column`` joined by ``; ``, or null."""
-        typed: list[pl.Series] = []
+        typed: dict[str, pl.Series] = {}
         refusals: Refusals = []
+        below: dict[str, pl.Series] = {}
         for column in self.columns:
             cells, codes = self.column(column, block)
-            typed.append(cells.alias(column.name))
+            typed[column.name] = cells.alias(column.name)
+            marked_below = self._below(column, block)
+            if marked_below is not None:
+                below[column.below] = marked_below.alias(column.below)
             if codes is not None:
                 refusals.append((column.name, codes))
             theirs = self.plan.sources.get(column.name)
@@ -55,7 +60,19 @@ class Converter:
                 if name == theirs:
                     marked = pl.select(pl.when(block.row.is_in(rows.implode())).then(pl.lit(code))).to_series()
                     refusals.append((column.name, marked))
-        return pl.DataFrame(typed), _joined(refusals, block)
+        for name, marks in below.items():
+            typed[name] = marks | typed[name].fill_null(value=False) if name in typed else marks
+        return pl.DataFrame([typed[name] for name in self.order if name in typed]), _joined(refusals, block)
+
+    def _below(self, column: Column, block: Block) -> pl.Series | None:
+        """Which cells are written ``<x``, below a quantification limit; None where none is or may be."""
+        if not column.below or column.name not in self.plan.sources:
+            return None
+        cells = whole_cells(block, self.plan.sources[column.name], self.raw_column)
+        if cells.dtype != pl.String:
+            return None
+        marks = cells.str.strip_chars_start().str.starts_with(BELOW).fill_null(value=False)
+        return marks if marks.any() else None
 
     def column(self, column: Column, block: Block) -> tuple[pl.Series, pl.Series | None]:
         """One column, typed, and the code of each refused cell (None where there is none)."""
@@ -93,6 +110,8 @@ class Converter:
 
     def _from_text(self, column: Column, cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
         if column.is_number:
+            if column.below:
+                cells = cells.str.replace(rf"^{BELOW}\s*", "")
             numbers, codes = read_numbers(cells, self.mark)
             return self._emptied(column, numbers), codes
         if column.kind == "date":
