@@ -43,6 +43,7 @@ def run_assess(
     out: Path | None,
     refused: Path | None,
     fleet_out: Path | None,
+    detail: Path | None,
     chart: Path | None,
     unique: Sequence[str],
     as_json: bool,
@@ -57,7 +58,16 @@ def run_assess(
         constants["scheme"] = scheme
     if preset and mapping:
         raise InputError("--preset and --columns exclude each other")
-    _check_places({"the input": file, "--out": out, "--refused": refused, "--fleet-out": fleet_out, "--chart": chart})
+    _check_places(
+        {
+            "the input": file,
+            "--out": out,
+            "--refused": refused,
+            "--fleet-out": fleet_out,
+            "--detail": detail,
+            "--chart": chart,
+        }
+    )
     if chart is not None:
         from cleanfleet.charts import check_target
 
@@ -81,6 +91,7 @@ def run_assess(
             out=out,
             refused=refused,
             summary_out=fleet_out,
+            detail=detail,
             unique=unique,
             spill=bool(unique),
             summarise=scheme == "fleet" or fleet_out is not None,
@@ -144,6 +155,7 @@ def _as_json(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
         "overlays": [overlay.id for overlay in policy.program.overlays],
         "readings": dict(policy.program.readings),
         "rows": outcome.rows,
+        **({} if outcome.read_rows is None else {"read_rows": outcome.read_rows}),
         "statuses": dict(outcome.statuses),
         "reasons": dict(outcome.reasons),
         "flags": dict(outcome.flags),
@@ -166,11 +178,13 @@ def _show(outcome: Outcome, file: Path) -> None:
     if outcome.preview is not None and outcome.preview.height:
         show(out, _rows(outcome))
         if outcome.rows > min(SHOWN, outcome.preview.height):
-            out.print(
-                f"... the first {min(SHOWN, outcome.preview.height)} of {outcome.rows} rows; --out FILE writes them all"
-            )
+            shown = min(SHOWN, outcome.preview.height)
+            out.print(f"... the first {shown} of {outcome.rows} {_records(outcome)}; --out FILE writes them all")
     parts = [f"{rows:,} {status.replace('_', ' ')}" for status, rows in sorted(outcome.statuses.items())]
-    out.print(f"[bold]{outcome.rows:,} rows[/] of {escape(file.name)} = {' + '.join(parts)}", soft_wrap=True)
+    rows = "" if outcome.read_rows is None else f" ({outcome.read_rows:,} rows)"
+    out.print(
+        f"[bold]{outcome.rows:,} {_records(outcome)}[/]{rows} of {escape(file.name)} = {' + '.join(parts)}", soft_wrap=True
+    )
     for what, counter in (("reason", outcome.reasons), ("flag", outcome.flags)):
         if counter:
             show(out, table("", [(what, False), ("rows", True)], [(name, f"{n:,}") for name, n in counter.most_common(20)]))
@@ -199,6 +213,11 @@ def _show(outcome: Outcome, file: Path) -> None:
         out.print(f"note: {note}", markup=False, soft_wrap=True)
     for path in outcome.written:
         out.print(f"written: {path}", markup=False, soft_wrap=True)
+
+
+def _records(outcome: Outcome) -> str:
+    group = outcome.policy.definition.group
+    return "rows" if group is None else f"{group.by}s".replace("_", " ")
 
 
 def _rows(outcome: Outcome) -> Any:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .columns import Column, column_from, places
 from .errors import LawError, UnknownName, near
+from .groups import Group, group_from
 from .rules import Variant, rules_of
 from .values import Grade, Overlay, Reference, Value, load_overlay, load_sources, load_values, read_yaml
 
@@ -71,6 +72,7 @@ class Definition:
     flags: tuple[Flag, ...]
     checks: tuple[Flag, ...]
     summary: Mapping[str, Any]
+    group: Group | None
     sources: Mapping[str, Reference]
     values: Mapping[str, Value]
     rules: Mapping[str, tuple[Variant, ...]] = field(repr=False)
@@ -98,7 +100,7 @@ class Definition:
 
 _KEYS = {
     "id", "title", "zone", "languages", "header", "grades", "date", "inputs", "unique", "outcome", "outputs", "flags",
-    "checks", "summary",
+    "checks", "summary", "group",
 }  # fmt: skip
 
 
@@ -145,6 +147,7 @@ def load_definition(folder: Path) -> Definition:
     _once([column.name for column in inputs] + ["status", "reason", "flags"] + answers, "column", where)
     for key in ("flags", "checks"):
         _once([str(entry.get("name")) for entry in _entries(raw, key, where)], key, where)
+    group = group_from(raw.get("group"), inputs, where)
     sources_file = folder / "values" / "sources.yaml"
     return Definition(
         id=raw["id"],
@@ -174,9 +177,10 @@ def load_definition(folder: Path) -> Definition:
             Flag(e["name"], e.get("rule", e["name"]), e.get("description", "")) for e in _entries(raw, "checks", where)
         ),
         summary=raw.get("summary") or {},
+        group=group,
         sources=load_sources(sources_file) if sources_file.exists() else {},
         values=load_values(folder / "values", grades),
-        rules=_load_rules(folder / "rules.py"),
+        rules={**_load_rules(folder / "rules.py"), **(group.given_rules() if group is not None else {})},
     )
 
 

@@ -6,12 +6,13 @@ put in. Only the branch that was taken is shown, with the conditions that led th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from .cells import Cell
+from .grouped import Grouped
 from .program import Program
 from .records import Record, answer, shown
 
@@ -131,6 +132,28 @@ class Explanation:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class GroupExplanation:
+    """The answer for a group of rows: each row's explanation, then what comes of them together."""
+
+    answer: Mapping[str, Any]
+    rows: tuple[Explanation, ...]
+    flags: tuple[tuple[str, str], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as texts, lists and None, for JSON."""
+        return {
+            "answer": {name: None if value is None else str(value) for name, value in self.answer.items()},
+            "flags": [{"flag": flag, "meaning": meaning} for flag, meaning in self.flags],
+            "rows": [row.as_dict() for row in self.rows],
+        }
+
+    def __str__(self) -> str:
+        parts = [f"row {number} of {len(self.rows)}\n{row}" for number, row in enumerate(self.rows, 1)]
+        lines = [f"{name}: {'' if value is None else value}" for name, value in self.answer.items()]
+        return "\n\n".join([*parts, "\n".join(["together", *lines])])
+
+
 _USED = ("name", "description", "value", "unit", "applies", "known_from", "confidence", "note", "overlay")
 
 
@@ -165,6 +188,15 @@ def explain(program: Program, record: Mapping[str, Any]) -> Explanation:
         overlays=tuple(overlay.title for overlay in program.overlays),
         flags=flags,
     )
+
+
+def explain_group(grouped: Grouped, records: Sequence[Mapping[str, Any]]) -> GroupExplanation:
+    """The steps for the rows of one group; see :meth:`~.policy.Policy.explain`."""
+    rows = tuple(explain(grouped.program, record) for record in grouped.filled_records(records))
+    found = grouped.one(records)
+    flags = dict(flag for row in rows for flag in row.flags)
+    told = [flag for flag in (found["flags"] or "").split("; ") if flag]
+    return GroupExplanation(found, rows, tuple((flag, flags[flag]) for flag in told))
 
 
 def _mark(mark: str) -> str:

@@ -27,7 +27,7 @@ class Record:
         self.absent: set[str] = set()
         self.refused: list[Refused] = []
         zone = ZoneInfo(program.definition.zone)
-        record = opened(record, program.definition.inputs)
+        record = opened(record, [cell.data.column for cell in program.inputs.values()])
         for name, cell in program.inputs.items():
             ref = cell.data
             try:

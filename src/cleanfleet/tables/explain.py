@@ -36,16 +36,17 @@ def explain_refusal(
     *,
     sources: Mapping[str, str] | None = None,
     first_row: int | None = None,
+    meanings: Mapping[str, str] | None = None,
 ) -> str:
     """One sentence for each of ``reasons`` (``code:column`` joined by ``; ``), joined by a blank.
 
     ``originals`` are the record's cells as they stand, by the file's column names; ``sources`` tells which of them is which
     of ours (our column -> the file's; without it the names are compared). ``first_row`` is the record that a ``duplicate``
-    repeats. An unknown reason is named as it is.
+    repeats. ``meanings`` says in words what the policy's own reasons mean. An unknown reason is named as it is.
     """
     by_name = {column.name: column for column in columns}
     return " ".join(
-        _sentence(reason.strip(), by_name, originals, sources or {}, first_row)
+        _sentence(reason.strip(), by_name, originals, sources or {}, first_row, meanings or {})
         for reason in reasons.split(";")
         if reason.strip()
     )
@@ -57,6 +58,7 @@ def _sentence(
     originals: Mapping[str, object],
     sources: Mapping[str, str],
     first_row: int | None,
+    meanings: Mapping[str, str],
 ) -> str:
     code, _, name = reason.partition(":")
     if reason in RECORD_REASONS:
@@ -65,6 +67,8 @@ def _sentence(
     theirs = sources.get(name) or _same_name(name, originals)
     value = "" if theirs is None or originals.get(theirs) is None else f" {_short(originals[theirs])}"
     field = name if theirs in (None, name) else f"{name} (column {theirs})"
+    if meanings.get(reason):
+        return f"{field}:{value} is refused: {meanings[reason]}."
     if code == "duplicate":
         where = f"record {first_row}" if first_row is not None else "an earlier record"
         return f"{field}:{value} stands in {where} already; each may be given once."

@@ -75,6 +75,8 @@ class Table:
         self.notes: list[str] = list(source.notes)
         self.original_columns = list(source.schema)
         self.sources = dict(converter.plan.sources)
+        #: What the policy's own reasons for a refusal mean, in words.
+        self.meanings: dict[str, str] = {}
         self._source, self._converter = source, converter
         self._columns, self._batch_rows = columns, batch_rows
         self._stamp = _stamp(path)
@@ -96,7 +98,9 @@ class Table:
 
     def explain(self, reasons: str, originals: Mapping[str, object], first_row: int | None = None) -> str:
         """:func:`explain_refusal` with this file's column names."""
-        return explain_refusal(reasons, self._columns, originals, sources=self.sources, first_row=first_row)
+        return explain_refusal(
+            reasons, self._columns, originals, sources=self.sources, first_row=first_row, meanings=self.meanings
+        )
 
     def _batch(self, block: Block) -> Batch:
         height = len(block.row)
