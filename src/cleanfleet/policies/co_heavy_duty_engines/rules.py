@@ -329,11 +329,12 @@ def nmhc_nox_allowed(nmhc_nox_limit):
 
 def nmhc_nox_verdict(judged, nmhc, nox, nmhc_below, nox_below, nmhc_nox, nmhc_nox_allowed):
     """NMHC and NOx together against their limit; one alone that exceeds it is enough to fail."""
-    alone = (given(nox) & ~nox_below & (nox > nmhc_nox_allowed)) | (given(nmhc) & ~nmhc_below & (nmhc > nmhc_nox_allowed))
+    nox_alone = choose(given(nox), ~nox_below & (nox > nmhc_nox_allowed), False)
+    nmhc_alone = choose(given(nmhc), ~nmhc_below & (nmhc > nmhc_nox_allowed), False)
     plain = _verdict(
         judged, "nmhc_nox", given(nmhc) & given(nox), nmhc_below | nox_below, nmhc_nox, nmhc_nox_allowed, nmhc_nox_allowed
     )
-    return choose(plain == "none", "none", alone, "over", plain)
+    return choose(plain == "none", "none", nox_alone | nmhc_alone, "over", plain)
 
 
 def nmhc_nox_margin(nmhc_nox_allowed, nmhc_nox):
