@@ -7,13 +7,18 @@ the mutations are mutmut's, but each mutant is a whole rules.py of its own, in a
 when the scheme doesn't load any more, when it disagrees with the oracle (where the scheme has one), or when a test of KILLERS
 fails; the quickest of these is tried first. Prints the survivors as diffs and the score; exits with 1
 where less than 90 % are killed.
+
+The oracle of a scheme is the module of tests/oracle that has a line ``POLICY = "<id>"`` and a function ``reference()``: vehicles,
+the oracle's answers, and the function that compares both.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,16 +44,20 @@ class Mutant:
     diff: str
 
 
+#: mutmut leaves decorated functions alone; a dated formula is shown to it without its decorator, which comes back afterwards.
+_DATED, _HIDDEN = re.compile(r"^@dated\(", re.M), "# hidden @dated("
+
+
 def mutants(path: Path) -> list[Mutant]:
     """Every mutation that mutmut makes of ``path``, each as a whole source text."""
     from mutmut.mutation.file_mutation import create_mutations, deep_replace
 
     code = path.read_text(encoding="utf-8")
-    module, mutations, *_ = create_mutations(path.name, code)
+    module, mutations, *_ = create_mutations(path.name, _DATED.sub(_HIDDEN, code))
     found: dict[str, Mutant] = {}
     for mutation in mutations:
         changed = deep_replace(module, mutation.original_node, mutation.mutated_node)
-        source = changed.code  # type: ignore[union-attr]
+        source = changed.code.replace(_HIDDEN, "@dated(")  # type: ignore[union-attr]
         if source != code and source not in found:
             lines = difflib.unified_diff(code.splitlines(), source.splitlines(), "rules.py", "mutant", lineterm="", n=2)
             found[source] = Mutant(len(found) + 1, source, "\n".join(lines))
@@ -57,13 +66,14 @@ def mutants(path: Path) -> list[Mutant]:
 
 def survives_quickly(mutant: Mutant, folder: Path, reference: Any) -> str:
     """'' where the mutant loads and agrees with the oracle's table; otherwise what killed it."""
+    from cleanfleet import policies
     from cleanfleet.law.definition import load_definition
     from cleanfleet.law.errors import LawError
     from cleanfleet.law.policy import Policy
 
     with _copy(mutant, folder) as copy:
         try:
-            found = Policy(load_definition(copy), known="2026-11-22")
+            found = Policy(load_definition(copy, policies.folders()), known="2026-11-22")
         except (LawError, SyntaxError):
             return "loading"
     if reference is None:
@@ -86,14 +96,11 @@ def _copy(mutant: Mutant, folder: Path) -> Iterator[Path]:
 
 def oracle(policy: str) -> Any:
     """(vehicles, the oracle's answers, the comparison) where the scheme has an oracle, else None."""
-    if policy != "nz-clean-vehicle-standard":
-        return None
-    sys.path.insert(0, str(ROOT / "tests"))
-    from oracle.generate import assess_table, vehicles
-    from oracle.test_against_engines import differences
-
-    frame = vehicles(20_000, 4)
-    return frame, assess_table(frame, processes=1), differences
+    for path in sorted((ROOT / "tests" / "oracle").glob("*.py")):
+        if f'\nPOLICY = "{policy}"\n' in path.read_text(encoding="utf-8"):
+            sys.path.insert(0, str(ROOT / "tests"))
+            return importlib.import_module(f"oracle.{path.stem}").reference()
+    return None
 
 
 def survives(mutant: Mutant, policy: str, folder: Path) -> bool:

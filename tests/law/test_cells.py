@@ -190,7 +190,7 @@ def test_texts_of_different_vocabularies_compare_by_word() -> None:
 def evaluate_both(cell: Cell, rows: list[dict[str, Any]], inputs: list[Cell]) -> list[Any]:
     """The cell in each row, by the record evaluator; the same by the block evaluator, or the test fails."""
     program: Any = SimpleNamespace(
-        inputs={one.data.name: one for one in inputs}, definition=SimpleNamespace(zone="Pacific/Auckland")
+        inputs={one.data.name: one for one in inputs}, definition=SimpleNamespace(zone="Pacific/Auckland", inputs=[])
     )
     read = [Record(program, row) for row in rows]
     assert not any(record.refused for record in read)

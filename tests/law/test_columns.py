@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cleanfleet.law.columns import REFUSALS, Column, Refused, column_from, fold, opened
+from cleanfleet.law.columns import REFUSALS, Column, Refused, column_from, fold
 from cleanfleet.law.errors import LawError
 
 NUMBER = {"name": "n", "type": "decimal", "decimals": "2", "min": "-5", "max": "100"}
@@ -22,7 +22,7 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     "no name": ({"type": "text"}, "an input has no name"),
     "an unknown key": ({**NUMBER, "maxx": "5"}, r"input n: unknown key 'maxx'; did you mean max"),
     "an unknown type": ({**NUMBER, "type": "float"}, "type 'float' is not text, choice, integer, decimal, date or boolean"),
-    "a choice below a limit": ({**CHOICE, "below": "b"}, "only a number may be below a quantification limit"),
+    "a choice below a limit": ({**CHOICE, "below": "b"}, "only a number can be below a limit of quantification"),
     "no type": ({"name": "n"}, "type None is not text, choice"),
     "no min": ({"name": "n", "type": "integer", "max": "5"}, "an integer needs min and max, so that nothing can overflow"),
     "no max": ({"name": "n", "type": "decimal", "min": "5"}, "a decimal needs min and max"),
@@ -47,12 +47,13 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an alias that is another choice": (
         {**CHOICE, "aliases": {"South West": "north"}},
-        "'South West' could be 'south-west' or 'north'; case, blanks and hyphens don't count",
+        "'South West' could be 'south-west' or 'north'; case, accents, blanks and hyphens don't count",
     ),
     "two choices that differ in case": (
         {"name": "c", "type": "choice", "choices": {"a": "", "A": ""}},
         "'A' could be 'a' or 'A'",
     ),
+    "names that are no list": ({**NUMBER, "names": "number"}, "names is not a list of texts"),
     "a default outside": ({**NUMBER, "default": "101"}, "default: n: '101' is outside the allowed range"),
     "a default that is no choice": ({**CHOICE, "default": "up"}, "default: c: 'up' is not one of the allowed values"),
 }
@@ -66,7 +67,8 @@ def test_an_input_is_refused_for(why: str) -> None:
 
 
 def test_an_entry_becomes_a_column() -> None:
-    column = column_from({**NUMBER, "unit": "g/km", "required": "true", "default": "1"}, "policy.yaml")
+    column = column_from({**NUMBER, "unit": "g/km", "required": "true", "default": "1", "names": ["number"]}, "policy.yaml")
+    assert column.names == ("number",)
     assert (column.name, column.kind, column.unit, column.decimals, column.required) == ("n", "decimal", "g/km", 2, True)
     assert (column.minimum, column.maximum, column.default) == (Decimal(-5), Decimal(100), "1")
     assert column.allowed == "a number with up to 2 decimals from -5 to 100 g/km"
@@ -225,8 +227,18 @@ def test_powers_of_ten() -> None:
     assert "6x10^11" in REFUSALS["lost_exponent"]
 
 
-def test_below_opens_a_record() -> None:
-    columns = [Column("x", "decimal", below="x_below"), Column("y", "decimal"), Column("x_below", "boolean")]
-    assert opened({"x": " < 0.5", "y": "<1"}, columns) == {"x": " 0.5", "y": "<1", "x_below": True}
-    same = {"x": "<", "y": 2}
-    assert opened(same, columns) is same
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("San Martín", "san_martin"),
+        ("SAN MARTI\u0301N", "san_martin"),  # the accent as a mark of its own
+        ("Áncash", "ancash"),
+        ("Ñuñoa", "nunoa"),
+        ("Ç-ğ ū", "c_g_u"),
+        ("Straße", "strasse"),
+        ("ø", "ø"),  # a letter of its own, not an o with an accent
+        ("北京", "北京"),
+    ],
+)
+def test_accents_do_not_count(text: str, folded: str) -> None:
+    assert fold(text) == folded

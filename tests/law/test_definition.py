@@ -48,6 +48,10 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     "outputs as a mapping": ({"outputs": {"over": "2"}}, "outputs is not a list of entries"),
     "inputs as words": ({"inputs": ["kind"]}, "inputs is not a list of entries"),
     "an input twice": ({"inputs": [*POLICY["inputs"], POLICY["inputs"][1]]}, "input kind stands twice"),
+    "an input named as another's other name": (
+        {"inputs": [*POLICY["inputs"], {"name": "other", "type": "text", "names": ["Kind"]}]},
+        "column name kind stands twice",
+    ),
     "an output twice": ({"outputs": [{"name": "over"}, {"name": "over"}]}, "column over stands twice"),
     "an output named as an input": ({"outputs": [{"name": "kind", "rule": "over"}]}, "column kind stands twice"),
     "an output named status": ({"outputs": [{"name": "status", "rule": "over"}]}, "column status stands twice"),

@@ -404,7 +404,9 @@ def test_decimals_pass_both_doors_alike(scale: int, cells: list[int | None]) -> 
 
 
 WORDS = st.one_of(
-    st.none(), st.sampled_from([*[word for word in SPELT if word], "yes", "NO", "1", "2024-02-29"]), st.text(max_size=12)
+    st.none(),
+    st.sampled_from([*[word for word in SPELT if word], "yes", "NO", "1", "2024-02-29", "Nórth", "SOUTH-WE\u0301ST"]),
+    st.text(max_size=12),
 )
 
 

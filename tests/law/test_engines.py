@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -22,7 +24,7 @@ from cleanfleet.law.errors import InputError
 from cleanfleet.law.policy import Policy
 from cleanfleet.law.portable import assess_portable
 
-from .toy import KNOWN, definition
+from .toy import KNOWN, RULES, definition, inputs
 
 #: What an engine does: (policy, rows, also, refusal) -> the answer as a Polars frame.
 Engine = Callable[..., pl.DataFrame]
@@ -140,9 +142,7 @@ def test_vehicles(engine: Engine) -> None:
     ],
     ids=str,
 )
-def test_other_readings(engine: Engine, how: dict[str, Any], request: pytest.FixtureRequest) -> None:
-    if "pyspark" in request.node.name and "weight-floor-1200" not in str(how):
-        return  # Spark takes seconds to plan each; the other engines read the same expressions
+def test_other_readings(engine: Engine, how: dict[str, Any]) -> None:
     compare(engine, nz(**how), vehicles(3_000, 12))
 
 
@@ -208,10 +208,8 @@ def test_other_types(engine: Engine, toy: Policy, request: pytest.FixtureRequest
         exempt=pl.when(pl.col("row") % 5 > 0).then(pl.col("row") % 2 == 0),
         port=pl.lit(None) if "pandas" not in request.node.name else pl.lit(None, pl.String),
     )
-    if "pyspark" in request.node.name:  # its times are instants in the session's zone, not days of the policy's
-        with pytest.raises(InputError, match="turn them into dates of Pacific/Auckland"):
-            engine(toy, frame)
-        frame = frame.with_columns(pl.col("day").dt.date())
+    if "pyspark" in request.node.name:  # its times are instants; so the day is the one in the policy's zone
+        frame = frame.with_columns(pl.col("day").dt.replace_time_zone("UTC"))
     compare(engine, toy, frame, key="row")
     if "pyspark" not in request.node.name:  # has no unsigned integers
         compare(engine, toy, edges().with_columns(pl.col("mass_kg").clip(0).cast(pl.UInt64) + 2**63 - 1), key="row")
@@ -259,8 +257,138 @@ def test_helpers_dont_clash() -> None:
     assert found.columns == [*frame.columns, *nz().table().names()]
 
 
+@pytest.mark.spark
+class TestSpark:
+    """What PySpark does beside giving the same answers."""
+
+    @pytest.fixture(autouse=True)
+    def _session(self) -> None:
+        if spark() is None:
+            pytest.skip("PySpark needs the package pyspark and Java on PATH (or JAVA_HOME)")
+
+    def test_all_columns_pass_through(self) -> None:
+        """Also those that no policy knows, of any type, in their partitions and in their order."""
+        rows = "id, array(id, null) a, struct(id x, 'y' y) s, map('k', id) m, cast(id as decimal(38, 3)) d, null nothing"
+        law = "'MA' vehicle_class, 'new' condition, 1500 tare_kg, date'2026-03-31' accepted_on, 120.5 co2_g_per_km"
+        given = spark().sql(f"select {rows}, '3P-WLTP' co2_cycle, {law} from range(0, 25000, 1, 3)")
+        found = nz().assess(given).frame
+        assert found.columns == [*given.columns, *nz().table().names()]
+        own = found.select(*given.columns).toArrow()
+        assert own.equals(given.toArrow())
+        assert found.rdd.getNumPartitions() == 3
+        assert [tuple(row) for row in found.groupBy("status", "target_g_per_km", "charge_nzd").count().collect()] == [
+            ("determined", Decimal("108.6174"), Decimal("132.00"), 25_000)
+        ]
+
+    def test_it_is_lazy(self) -> None:
+        given = spark().sql(
+            "select raise_error('read') vehicle_class, 'new' condition, 1500 tare_kg, date'2026-03-31' accepted_on"
+        )
+        nz().assess(given)
+
+    def test_no_rows(self) -> None:
+        given = spark().createDataFrame(arrow(vehicles(10, 18))).where("false")
+        assert nz().assess(given).frame.count() == 0
+
+    def test_a_type_that_python_is_not_given(self) -> None:
+        given = spark().createDataFrame(arrow(vehicles(10, 18))).selectExpr("*", "make_interval(1) wait")
+        with pytest.raises(InputError, match="column wait is interval"):
+            nz().assess(given)
+
+    def test_what_travels_is_small(self) -> None:
+        assert len(pickle.dumps(nz().table(ALSO))) < 400_000
+
+
 def test_duckdb_joins_nothing() -> None:
     duckdb = pytest.importorskip("duckdb")
     with duckdb.connect() as session:
         relation = assess_portable(nz().program, session.from_arrow(arrow(vehicles(10, 17))))
         assert "JOIN" not in relation.explain()
+
+
+OWN = '''
+def verdict(kind, noise):
+    """A barge of kind b is never judged; one of kind c needs no noise."""
+    return choose(kind == "b", "not_determined", kind == "c", "quiet", noise > 0, "loud", "quiet")
+
+
+def why(kind):
+    """Why it isn't judged."""
+    return choose(kind == "b", "not_judged", "none")
+
+
+def is_loud(kind, mass_kg, heavy_from_kg):
+    """Barges of kind c have no figure, and of others only those whose mass is known."""
+    return choose(kind == "c", False, mass_kg < heavy_from_kg)
+'''
+
+
+def test_a_verdict_that_says_not_determined_and_figures_that_are_not_there(engine: Engine, tmp_path: Path) -> None:
+    """Three ways to an empty figure: the scheme says so itself, something is missing, or there is no such figure."""
+    policy = definition(
+        tmp_path / "toy",
+        rules=RULES.replace("def verdict", "def old_verdict"),
+        more_rules=OWN,
+        policy={
+            "outcome": {"rule": "verdict", "answered": ["quiet", "loud", "not_determined"], "reason": "why"},
+            "outputs": [{"name": "over_g", "rule": "over", "decimals": "2", "where": "is_loud"}],
+            "checks": [],
+        },
+    )
+    rows = [  # kind, noise, mass, and what comes out: status, reason, figure
+        ("a", "103.99", 100, "loud", None, "3.49"),
+        ("a", "103.99", 6000, "loud", None, None),  # no such figure
+        ("a", "103.99", None, "not_determined", "missing:mass_kg", None),
+        ("a", None, 100, "not_determined", "missing:noise", None),
+        ("b", "103.99", 100, "not_determined", "not_judged", "3.49"),
+        ("b", None, 6000, "not_determined", "not_judged", None),
+        ("b", None, 100, "not_determined", "missing:noise", None),
+        ("c", None, None, "quiet", None, None),
+    ]
+    frame = pl.DataFrame(
+        {
+            "name": [str(place) for place in range(len(rows))],
+            "kind": [row[0] for row in rows],
+            "noise": pl.Series([None if row[1] is None else Decimal(row[1]) for row in rows], dtype=pl.Decimal(8, 2)),
+            "mass_kg": pl.Series([row[2] for row in rows], dtype=pl.Int64),
+            "day": dt.date(2024, 5, 1),
+        }
+    )
+    read = Policy(policy, known=KNOWN)
+    found = compare(engine, read, frame, key="name")
+    expected = [(status, reason, None if figure is None else Decimal(figure)) for *_, status, reason, figure in rows]
+    assert found.select("status", "reason", "over_g").rows() == expected
+    for row, want in zip(frame.rows(named=True), expected, strict=True):
+        one = read.one(row)
+        assert (one["status"], one["reason"], one["over_g"]) == want
+
+
+WHERE = '''
+def where(port):
+    """The port."""
+    return port
+'''
+
+
+def test_words_with_accents(engine: Engine, tmp_path: Path) -> None:
+    """Accents don't count on any engine, whether they are on the letter or marks of their own, right or wrong ones."""
+    places = {"name": "port", "type": "choice", "choices": {"ancash": "", "san_martin": ""}, "aliases": {"Junín": "ancash"}}
+    policy = Policy(definition(tmp_path / "toy", policy=inputs({**places, "default": ...}), more_rules=WHERE), known=KNOWN)
+    spelt = [
+        "ancash",
+        "Áncash",
+        "A\u0301NCASH",
+        "ancásh",
+        "San Martín",
+        "SAN-MARTIN",
+        "san martìn",
+        "junin",
+        "JUNÍN",
+        "ancaxh",
+    ]
+    frame = pl.DataFrame(
+        {"name": [str(place) for place in range(len(spelt))], "kind": "a", "day": dt.date(2024, 5, 1), "port": spelt}
+    )
+    found = compare(engine, policy, frame, ("where",), key="name").sort(pl.col("name").cast(pl.Int64))
+    assert found["where"].to_list() == ["ancash"] * 4 + ["san_martin"] * 3 + ["ancash"] * 2 + [None]
+    assert found["status"].to_list()[-1] == "refused"

@@ -14,7 +14,7 @@ import pytest
 from cleanfleet.law.errors import InputError, LawError, UnknownName
 from cleanfleet.law.policy import Policy, compare
 
-from .toy import KNOWN, POLICY, definition, inputs
+from .toy import KNOWN, definition, inputs
 
 GROUP: dict[str, Any] = {
     "by": "convoy",
@@ -285,9 +285,3 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_a_group_must_state(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(LawError, match=message):
         group_policy(tmp_path, **changes)
-
-
-def test_below_names_a_boolean(tmp_path: Path) -> None:
-    with pytest.raises(LawError, match="below 'exempt' is no boolean input with the default false"):
-        definition(tmp_path / "toy", policy=inputs({"name": "noise", "below": "exempt"}))
-    assert POLICY["id"] == "toy-barges"

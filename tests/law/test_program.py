@@ -304,3 +304,53 @@ def test_the_toys_answer_by_hand(scheme: Scheme) -> None:
     found = scheme().one(BARGE)
     assert (found["over_g"], found["charge_eur"], found["band"]) == (Decimal("3.49"), Decimal("15.75"), "loud")
     assert changed(found, {}) == found
+
+
+def test_where_of_an_output_must_be_a_truth(scheme: Scheme) -> None:
+    for where, message in (("ground", "where names ground, a text, not a truth"), ("heavy", "names rule 'heavy'")):
+        with pytest.raises(LawError, match=message):
+            scheme(policy={"outputs": [{"name": "over_g", "rule": "over", "decimals": "2", "where": where}]})
+
+
+def test_only_outputs_have_where_and_total(scheme: Scheme) -> None:
+    with pytest.raises(LawError, match="flags heavy: unknown key 'where'"):
+        scheme(policy={"flags": [{"name": "heavy", "rule": "is_heavy", "where": "is_heavy"}]})
+    totals = scheme(policy={"outputs": [{"name": "over_g", "rule": "over", "decimals": "2", "total": "false"}]})
+    assert not totals.outputs[0].total
+
+
+# -- below a limit of quantification
+
+
+BELOW = inputs(
+    {"name": "noise", "below": "noise_is_below"}, {"name": "noise_is_below", "type": "boolean", "default": "false"}
+)
+BELOW_RULE = rule("noise_is_below", "noise_is_below")
+
+
+def test_a_number_written_as_an_upper_bound(scheme: Scheme) -> None:
+    policy = scheme(policy={**BELOW, "flags": [{"name": "below", "rule": "more"}]}, more_rules=BELOW_RULE)
+    plain = policy.one({**BARGE, "noise": "103.99"})
+    for written in ("<103.99", " < 103.99 "):
+        assert policy.one({**BARGE, "noise": written}) == {**plain, "flags": "below"}
+    assert policy.one({**BARGE, "noise": "103.99", "noise_is_below": "true"})["flags"] == "below"
+    assert plain["flags"] is None
+
+
+@pytest.mark.parametrize(
+    ("written", "code"), [("<", "not_a_number"), ("<<1", "not_a_number"), (">1", "not_a_number"), ("<-51", "out_of_range")]
+)
+def test_an_upper_bound_that_is_none_is_refused(scheme: Scheme, written: str, code: str) -> None:
+    policy = scheme(policy=BELOW, more_rules=BELOW_RULE)
+    assert policy.one({**BARGE, "noise": written})["reason"] == f"{code}:noise"
+
+
+def test_a_column_without_below_takes_no_upper_bound(scheme: Scheme) -> None:
+    assert scheme().one({**BARGE, "noise": "<1"})["reason"] == "not_a_number:noise"
+
+
+def test_below_must_name_a_boolean_and_belong_to_a_number(scheme: Scheme) -> None:
+    with pytest.raises(LawError, match="input noise: below: 'kind' is not a boolean input"):
+        scheme(policy=inputs({"name": "noise", "below": "kind"}))
+    with pytest.raises(LawError, match="input kind: only a number can be below"):
+        scheme(policy=inputs({"name": "kind", "below": "exempt"}))

@@ -72,6 +72,18 @@ def test_only_the_formula_that_applies_counts_for_what_is_missing(scheme: Scheme
     assert (after["status"], after["reason"]) == ("not_determined", "missing:mass_kg")
 
 
+def test_an_explanation_cites_the_formula_that_applies(scheme: Scheme) -> None:
+    policy = scheme(rules=with_dated(
+        ("2024-01-01", "2023-01-01", SIMPLE), ("2024-07-01", "2024-06-06", TRIPLE), ("2024-07-01", "2024-05-05", DOUBLE),
+    ))  # fmt: skip
+    assert policy.explain({**BARGE, "day": "2024-06-30"}).step("charge").heading == "v1 (Barge Act s 1)"
+    assert policy.explain({**BARGE, "day": "2024-07-01"}).step("charge").heading == "v2 (Barge Act s 2)"
+    before = policy.at(known="2024-06-05").explain({**BARGE, "day": "2024-07-01"})
+    assert before.step("charge").heading == "v3 (Barge Act s 3)"
+    nowhere = policy.explain({**BARGE, "day": None}).step("charge")
+    assert (nowhere.heading, nowhere.result) == ("v1 (Barge Act s 1)", None)
+
+
 def test_a_rule_of_which_nothing_was_known_is_refused(scheme: Scheme) -> None:
     policy = scheme(rules=with_dated(("2024-01-01", "2023-05-05", SIMPLE)))
     with pytest.raises(LawError, match=r"toy-barges: no formula of charge was known on 2023-05-04"):

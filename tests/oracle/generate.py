@@ -59,6 +59,8 @@ MODELS = {
     "Škoda": ["Octavia, Combi", "Enyaq"],
     "BYD": ["Shark 6", "Atto 3"],
 }
+#: The scheme that these vehicles are for; the tool that tries mutants of its rules finds it by this line.
+POLICY = "nz-clean-vehicle-standard"
 #: Empty, as an index or as a number.
 NONE = -(2**40)
 
@@ -379,3 +381,11 @@ def assess_frame(
     """:func:`nz_cvs.assess` for every row, in order."""
     table = assess_table(frame, processes, known, readings)
     return [spelled_out(Answer(*row)) for row in table.iter_rows()]
+
+
+def reference() -> tuple[pl.DataFrame, pl.DataFrame, Any]:
+    """(vehicles, the oracle's answers, the comparison), for the tool that tries mutants of the rules."""
+    from .test_against_engines import differences
+
+    frame = vehicles(20_000, 4)
+    return frame, assess_table(frame, processes=1), differences

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cleanfleet import tables
 from cleanfleet.law.columns import Column
 from cleanfleet.law.errors import InputError
 from cleanfleet.tables import Layout
 from cleanfleet.tables.date_cells import read_booleans, read_dates
 from cleanfleet.tables.number_cells import NUMBER, Mark, decide_mark, read_numbers
 
-from .conftest import COLUMNS, read_all
+from .conftest import COLUMNS, read_all, whole
 
 Put = Callable[[str, str | bytes], Path]
 
@@ -270,17 +271,21 @@ def test_what_the_law_refuses_is_explained_too() -> None:
     assert "vin: stands in record 3 already" in said
 
 
-def test_below_a_quantification_limit(put: Put) -> None:
-    """``<x`` is x with the column's mark set, where the column admits it, and no number elsewhere."""
-    columns = [
-        Column("x", "decimal", decimals=4, minimum=Decimal(0), maximum=Decimal(100), below="x_below"),
-        Column("y", "decimal", decimals=4, minimum=Decimal(0), maximum=Decimal(100)),
-        Column("x_below", "boolean", default="false"),
-    ]
-    found = read_all(put("a.csv", "x,y\n<0.5,1\n 0.5,1\n< 0.25,<1\n<,1\n<x,1\n"), columns)
-    assert found.typed["x"].to_list() == [Decimal("0.5"), Decimal("0.5"), Decimal("0.25"), None, None]
-    assert found.typed["x_below"].to_list() == [True, False, True, True, True]
-    assert found.refusal == [None, None, "not_a_number:y", "not_a_number:x", "not_a_number:x"]
-    found = read_all(put("b.csv", "x;x_below\n<0,5;\n0,5;yes\n0,7;no\n"), columns)
-    assert found.typed["x_below"].to_list() == [True, True, False]
-    assert found.typed["x"].to_list() == [Decimal("0.5"), Decimal("0.5"), Decimal("0.7")]
+def test_numbers_written_as_upper_bounds(put: Put) -> None:
+    """<1 is 1 with the mark of an upper bound, with the file's own decimal mark, and only where the column allows it."""
+    bounded = Column("soot", "decimal", decimals=2, minimum=Decimal(0), maximum=Decimal(99), below="soot_is_below")
+    columns = [Column("name", "text"), bounded, Column("soot_is_below", "boolean")]
+    cells = ["1,5", "<1,5", "< 2", "<", ">2", "", "<x"]
+    path = put("x.csv", "name;soot\n" + "".join(f"n;{cell}\n" for cell in cells))
+    found = whole(tables.read(path, columns))
+    assert found.typed["soot"].to_list() == [Decimal("1.5"), Decimal("1.5"), Decimal(2), None, None, None, None]
+    assert found.typed["soot_is_below"].to_list() == [False, True, True, False, False, False, True]
+    assert found.refusal == [None, None, None, "not_a_number:soot", "not_a_number:soot", None, "not_a_number:soot"]
+    assert "'<x'" in found.messages()[-1]
+
+
+def test_an_upper_bound_joins_what_the_file_says_itself(put: Put) -> None:
+    bounded = Column("soot", "decimal", decimals=2, minimum=Decimal(0), maximum=Decimal(99), below="soot_is_below")
+    path = put("x.csv", "soot,soot_is_below\n1,yes\n<1,no\n1,\n<1,\n")
+    found = whole(tables.read(path, [bounded, Column("soot_is_below", "boolean")]))
+    assert found.typed["soot_is_below"].to_list() == [True, True, None, True]

@@ -179,3 +179,19 @@ def test_constants_are_exact(put: Put) -> None:
     fine = [Column("make", "text"), Column("x", "decimal", decimals=18, minimum=Decimal(0), maximum=Decimal(10**15))]
     got = read_all(put("x.csv", "make\na\n"), fine, constants={"x": "123456789012345.123456789012345678"})
     assert got.typed["x"].to_list() == [Decimal("123456789012345.123456789012345678")]
+
+
+def test_other_names_of_a_column(put: Put) -> None:
+    columns = [
+        *REQUIRED,
+        Column("mass", "integer", minimum=Decimal(1), maximum=Decimal(9999), names=("整备质量", "curb mass")),
+    ]
+    got = read_all(put("x.csv", "make,tare_kg,整备质量\na,1,1500\n"), columns)
+    assert got.typed["mass"].to_list() == [Decimal(1500)]
+    folded = read_all(put("y.csv", "make,tare_kg,Curb_Mass\na,1,1400\n"), columns)
+    assert folded.typed["mass"].to_list() == [Decimal(1400)]
+    # the column's own name goes before its other names
+    own = read_all(put("z.csv", "make,tare_kg,curb mass,mass\na,1,1400,1300\n"), columns)
+    assert own.typed["mass"].to_list() == [Decimal(1300)]
+    with pytest.raises(InputError, match="'整备质量' and 'curb mass' could each be mass; name one in a mapping"):
+        read_all(put("w.csv", "make,tare_kg,curb mass,整备质量\na,1,1400,1300\n"), columns)

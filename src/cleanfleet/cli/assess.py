@@ -46,11 +46,12 @@ def run_assess(
     detail: Path | None,
     chart: Path | None,
     unique: Sequence[str],
+    language: str | None,
     as_json: bool,
     strict: bool,
 ) -> int:
     """Assess ``file`` and print the outcome; returns the exit code (0, or 1 with ``strict`` where a row was refused)."""
-    policy = load(policy_id, known=known, values=values, readings=readings, min_grade=min_grade)
+    policy = load(policy_id, known=known, values=values, readings=readings, min_grade=min_grade, language=language)
     constants = dict(constants)
     if scheme is not None:
         if "scheme" not in {column.name for column in policy.inputs}:
@@ -156,9 +157,11 @@ def _as_json(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
         "readings": dict(policy.program.readings),
         "rows": outcome.rows,
         **({} if outcome.read_rows is None else {"read_rows": outcome.read_rows}),
+        "language": policy.texts.language,
         "statuses": dict(outcome.statuses),
         "reasons": dict(outcome.reasons),
         "flags": dict(outcome.flags),
+        "meanings": outcome.meanings(),
         "totals": outcome.totals,
         "notes": outcome.notes,
         "written": [str(path) for path in outcome.written],
@@ -172,26 +175,34 @@ def _as_json(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
 
 def _show(outcome: Outcome, file: Path) -> None:
     out, policy = console(), outcome.policy
-    out.print(f"[bold]{escape(policy.title)}[/], law as known on {policy.known}, values {policy.digest}", soft_wrap=True)
+    texts, say = policy.texts, policy.texts.say
+    known = say("law as known on {known}, values {digest}", known=policy.known, digest=policy.digest)
+    out.print(f"[bold]{escape(policy.title)}[/], {known}", soft_wrap=True)
     for overlay in policy.program.overlays:
         out.print(f"overlay: {overlay.title}{' (fictitious)' if overlay.fictitious else ''}", markup=False, soft_wrap=True)
     if outcome.preview is not None and outcome.preview.height:
         show(out, _rows(outcome))
         if outcome.rows > min(SHOWN, outcome.preview.height):
-            shown = min(SHOWN, outcome.preview.height)
-            out.print(f"... the first {shown} of {outcome.rows} {_records(outcome)}; --out FILE writes them all")
-    parts = [f"{rows:,} {status.replace('_', ' ')}" for status, rows in sorted(outcome.statuses.items())]
-    rows = "" if outcome.read_rows is None else f" ({outcome.read_rows:,} rows)"
-    out.print(
-        f"[bold]{outcome.rows:,} {_records(outcome)}[/]{rows} of {escape(file.name)} = {' + '.join(parts)}", soft_wrap=True
-    )
-    for what, counter in (("reason", outcome.reasons), ("flag", outcome.flags)):
+            first = min(SHOWN, outcome.preview.height)
+            out.print(
+                say("... the first {first} of {rows} rows; --out FILE writes them all", first=first, rows=outcome.rows)
+            )
+    parts = [f"{rows:,} {_told(outcome, status)}" for status, rows in sorted(outcome.statuses.items())]
+    rows = say("{rows} rows", rows=f"{outcome.rows:,}")
+    if outcome.read_rows is not None:
+        read = say("{rows} rows", rows=f"{outcome.read_rows:,}")
+        rows = f"{outcome.rows:,} {_records(outcome)} ({read})"
+    out.print(f"[bold]{rows}[/] {say('of')} {escape(file.name)} = {' + '.join(parts)}", soft_wrap=True)
+    for what, counter, meaning in (
+        ("reason", outcome.reasons, texts.reason), ("flag", outcome.flags, texts.flag)
+    ):  # fmt: skip
         if counter:
-            show(out, table("", [(what, False), ("rows", True)], [(name, f"{n:,}") for name, n in counter.most_common(20)]))
+            lines = [(name, f"{n:,}", meaning(name)) for name, n in counter.most_common(20)]
+            show(out, table("", [(say(what), False), (say("rows"), True), (say("meaning"), False)], lines))
     totals = {name: total for name, total in outcome.totals.items() if not name.endswith("_per_km")}
     if totals:
-        lines = [(name.replace("_", " "), f"{total:,f}") for name, total in totals.items()]
-        show(out, table("", [("total over determined rows", False), ("", True)], lines))
+        sums = [(name.replace("_", " "), f"{total:,f}") for name, total in totals.items()]
+        show(out, table("", [(say("total over determined rows"), False), ("", True)], sums))
     if outcome.summary is not None:
         frame = outcome.summary.drop("flags", strict=False)
         frame = frame.select(name for name in frame.columns if not frame.height or frame[name].null_count() < frame.height)
@@ -201,18 +212,24 @@ def _show(outcome: Outcome, file: Path) -> None:
         )
     doubtful = sorted({flag for flag in outcome.flags if flag.startswith("doubtful:")})
     if doubtful:
-        out.print(
-            f"doubtful: used though only inferred or weakly sourced; {', '.join(f[9:] for f in doubtful)}. See --min-grade."
-        )
+        names = ", ".join(flag.removeprefix("doubtful:") for flag in doubtful)
+        out.print(say("doubtful: used though only inferred or weakly sourced; {names}. See --min-grade.", names=names))
     lacking = sorted({reason[8:] for reason in outcome.reasons if reason.startswith("missing:")})
     laws = [name for name in lacking if name in policy.definition.values]
     if laws:
-        out.print(f"not known to us: {', '.join(laws)}. An overlay supplies them: --values my.yaml.")
-        out.print("'cleanfleet explain' of such a row prints the form of that overlay.")
+        out.print(say("not known to us: {names}. An overlay supplies them: --values my.yaml.", names=", ".join(laws)))
+        out.print(say("'cleanfleet explain' of such a row prints the form of that overlay."))
     for note in outcome.notes:
-        out.print(f"note: {note}", markup=False, soft_wrap=True)
+        out.print(say("note: {note}", note=note), markup=False, soft_wrap=True)
     for path in outcome.written:
-        out.print(f"written: {path}", markup=False, soft_wrap=True)
+        out.print(say("written: {path}", path=path), markup=False, soft_wrap=True)
+
+
+def _told(outcome: Outcome, status: str) -> str:
+    """A status as the terminal shows it: its code, and in another language than the scheme's first what that means."""
+    policy = outcome.policy
+    told = "" if policy.texts.language == policy.definition.languages[0] else policy.texts.status(status)
+    return status.replace("_", " ") + (f" ({told})" if told else "")
 
 
 def _records(outcome: Outcome) -> str:

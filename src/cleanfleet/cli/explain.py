@@ -26,10 +26,11 @@ def run_explain(
     values: Sequence[str],
     readings: Mapping[str, str],
     min_grade: str | None,
+    language: str | None,
     as_json: bool,
 ) -> None:
     """Print the steps of one record, given as COLUMN=VALUE or as a row of a file."""
-    policy = load(policy_id, known=known, values=values, readings=readings, min_grade=min_grade)
+    policy = load(policy_id, known=known, values=values, readings=readings, min_grade=min_grade, language=language)
     group = policy.definition.group
     record: dict[str, Any] = {}
     rows: list[dict[str, Any]] = [record]
@@ -71,16 +72,18 @@ def run_explain(
 
 def remedy(policy: Policy, name: str) -> str:
     """How to supply what is missing."""
+    say = policy.texts.say
+    what = say("missing {name}: {meaning}", name=name, meaning=policy.texts.named(name))
     if name in policy.definition.values:
         value = policy.definition.values[name]
         grade = policy.definition.grades[0].grade
         return (
-            f"missing {name}: {value.description}. Not known to us; supply it with --values my.yaml:\n"
+            f"{what}. {say('Not known to us; supply it with --values my.yaml:')}\n"
             f"  overlay: my-values\n  title: ...\n  values:\n    {name}:\n"
             f"      - {{{_example(value)}, value: ..., reference: {{title: ...}}, confidence: {grade}}}"
         )
-    column = policy.definition.column(name)
-    return f"missing {name}: {column.description}; give {column.allowed}"
+    allowed = policy.definition.column(name).allowed_in(policy.texts.language)
+    return f"{what}; {say('give {allowed}', allowed=allowed)}"
 
 
 def _example(value: Any) -> str:

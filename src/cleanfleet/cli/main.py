@@ -107,6 +107,10 @@ ReadingOption = Annotated[
     list[str] | None, typer.Option("--reading", metavar="NAME=CHOICE", help="A reading of the law other than the default.")
 ]
 GradeOption = Annotated[str | None, typer.Option("--min-grade", metavar="GRADE", help="Leave out values graded worse.")]
+LangOption = Annotated[
+    str | None,
+    typer.Option("--lang", metavar="LANGUAGE", help="Language of titles and meanings, such as es; codes stay the same."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -136,6 +140,7 @@ def assess(
     unique: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Check repeated values in any number of rows (uses the disk).")
     ] = None,
+    lang: LangOption = None,
     json_: JsonOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where a row was refused.")] = False,
 ) -> None:
@@ -147,7 +152,7 @@ def assess(
             file, policy, preset=preset, mapping=columns, constants=_pairs(set_, "--set"), on=on, known=known,
             scheme=None if scheme is None else scheme.value, values=values or [], readings=_pairs(reading, "--reading"),
             min_grade=min_grade, engine=engine.value, out=out, refused=refused, fleet_out=fleet_out, detail=detail, chart=chart,
-            unique=unique or [], as_json=json_, strict=strict,
+            unique=unique or [], language=lang, as_json=json_, strict=strict,
         )
     )  # fmt: skip
 
@@ -165,6 +170,7 @@ def explain(
     values: ValuesOption = None,
     reading: ReadingOption = None,
     min_grade: GradeOption = None,
+    lang: LangOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Explain one record: every step with its numbers, unit and reference.
@@ -175,7 +181,7 @@ def explain(
 
     run_explain(
         policy, pairs or [], row=row, preset=preset, mapping=columns, known=known, values=values or [],
-        readings=_pairs(reading, "--reading"), min_grade=min_grade, as_json=json_,
+        readings=_pairs(reading, "--reading"), min_grade=min_grade, language=lang, as_json=json_,
     )  # fmt: skip
 
 
@@ -185,12 +191,13 @@ def policies(
         str | None, typer.Argument(help="One policy: its header block, columns, overlays and readings.")
     ] = None,
     graph: Annotated[bool, typer.Option("--graph", help="Print its rules and who needs whom, with units.")] = False,
+    lang: LangOption = None,
     json_: JsonOption = False,
 ) -> None:
     """List the policies, or describe one."""
     from .policies import run_policies
 
-    run_policies(policy, graph=graph, as_json=json_)
+    run_policies(policy, graph=graph, language=lang, as_json=json_)
 
 
 @app.command()
@@ -203,6 +210,7 @@ def values(
     min_grade: GradeOption = None,
     chart: Annotated[bool, typer.Option("--chart", help="Draw the value over time in the terminal.")] = False,
     chart_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the value over time (SVG or PNG).")] = None,
+    lang: LangOption = None,
     json_: JsonOption = False,
 ) -> None:
     """The law's numbers as a table, with references and grades."""
@@ -210,7 +218,7 @@ def values(
 
     run_values(
         policy, name, on=on, known=known, overlays=overlays or [], min_grade=min_grade, chart=chart, chart_out=chart_out,
-        as_json=json_,
+        language=lang, as_json=json_,
     )  # fmt: skip
 
 

@@ -37,10 +37,11 @@ def load(
     values: Sequence[str] = (),
     readings: Mapping[str, str] | None = None,
     min_grade: str | None = None,
+    language: str | None = None,
 ) -> Policy:
     if known is not None:
         date(known, "--known")
-    return policies.load(policy, known=known, values=values, readings=readings, min_grade=min_grade)
+    return policies.load(policy, known=known, values=values, readings=readings, min_grade=min_grade, language=language)
 
 
 def date(text: str, option: str) -> dt.date:

@@ -26,10 +26,11 @@ def run_values(
     min_grade: str | None,
     chart: bool,
     chart_out: Path | None,
+    language: str | None,
     as_json: bool,
 ) -> None:
     """Print the dated values of a policy as known on a day: every one, or with ``on`` those that apply then."""
-    policy = load(policy_id, known=known, values=overlays, min_grade=min_grade)
+    policy = load(policy_id, known=known, values=overlays, min_grade=min_grade, language=language)
     known_values = policy.definition.values
     if name is not None and name not in known_values:
         raise UnknownName(f"{policy.id} has no value {name!r}; {near(name, sorted(known_values))}")
@@ -39,7 +40,7 @@ def run_values(
     if chart or chart_out is not None:
         _chart(policy, names, rows, chart, chart_out)
     if as_json:
-        print(dump([_as_json(value, record) for value, record in rows]))
+        print(dump([_as_json(policy, value, record) for value, record in rows]))
         return
     headings = [("value", False), ("applies", False), ("", True), ("unit", False), ("known from", False), ("grade", False)]
     lines = [
@@ -86,10 +87,10 @@ def applies(value: Value, record: Record) -> str:
     return ", ".join(parts)
 
 
-def _as_json(value: Value, record: Record) -> dict[str, Any]:
+def _as_json(policy: Policy, value: Value, record: Record) -> dict[str, Any]:
     return {
         "name": value.name,
-        "description": value.description,
+        "description": policy.texts.values.get(value.name, value.description),
         "unit": value.unit_text,
         "keys": dict(record.keys),
         "period": record.period,

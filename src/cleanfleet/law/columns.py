@@ -7,15 +7,18 @@ door, the command line's help and the forms of the pages are all drawn from it.
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any, Literal
 
 from .errors import LawError, near
+from .language import ENGLISH, say
 from .units import unit_of
 
 Kind = Literal["text", "choice", "integer", "decimal", "date", "boolean"]
@@ -38,6 +41,9 @@ FALSE = frozenset({"false", "no", "n", "0", "否"})
 #: How far a binary floating-point number may lie from a decimal of the kept places, in units of the last place.
 FLOAT_NOISE = Decimal("0.00001")
 
+#: A number written as an upper bound.
+LESS_THAN = r"\s*<\s*(\S.*?)\s*"
+
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 
@@ -46,27 +52,48 @@ POWER = r"^([^\sxX×*·⋅]+)\s*[xX×*·⋅]\s*10\s*(?:(?:\^|\*\*)\s*([+-]?[0-9]
 #: The same after the exponent's mark was lost: 6x1011 may be 6 x 10^11 or 6 x 1011, which nobody may guess.
 LOST_EXPONENT = r"^[+-]?[0-9]+(?:[.,][0-9]*)?\s*[xX×*·⋅]\s*10\s*[0-9]+$"
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", strict=True))
-#: What stands before the quantification limit of a result that lies below it.
-BELOW = "<"
 
 
 class Refused(Exception):
-    """One cell was refused; ``code`` is a key of :data:`REFUSALS`."""
+    """One cell was refused; ``code`` is a key of :data:`REFUSALS`, ``message`` says so in English."""
 
-    def __init__(self, code: str, column: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.column = column
-        self.message = message
+    def __init__(self, code: str, column: Column, value: object) -> None:
+        self.code, self.column, self._column, self._value = code, column.name, column, value
+        self.message = self.told(ENGLISH)
+        super().__init__(self.message)
+
+    def told(self, language: str) -> str:
+        """The message in a language."""
+        return f"{self.column}: {self._value!r} {self._column.why(self.code, self._value, language)}"
 
     @property
     def reason(self) -> str:
         return f"{self.code}:{self.column}"
 
 
+def _accented() -> dict[str, str]:
+    """Each Latin letter with the small letters that are it with accents: a -> àáâ..."""
+    found: dict[str, str] = {}
+    for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00)):
+        parts = unicodedata.normalize("NFD", chr(code))
+        if "a" <= parts[0] <= "z" and len(parts) > 1:
+            found[parts[0]] = found.get(parts[0], "") + chr(code)
+    return found
+
+
+#: What :func:`fold` leaves out: accents on letters, and those that stand as marks of their own behind a letter.
+ACCENTED, MARKS = _accented(), "\u0300-\u036f"
+_PLAIN = str.maketrans({accented: letter for letter, group in ACCENTED.items() for accented in group})
+
+
 def fold(text: str) -> str:
-    """The form in which choices are compared: no outer space, case ignored, blanks and hyphens as underscores."""
-    return re.sub(r"[\s_\-]+", "_", text.strip().casefold())
+    """The form in which choices are compared: no outer space, case and accents ignored, blanks and hyphens as underscores.
+
+    >>> fold(" San-Martín ")
+    'san_martin'
+    """
+    plain = re.sub(f"[{MARKS}]", "", text.strip().casefold().translate(_PLAIN))
+    return re.sub(r"[\s_\-]+", "_", plain)
 
 
 @dataclass(frozen=True)
@@ -75,9 +102,9 @@ class Column:
 
     ``decimals`` is the number of decimal places that are kept; a number is held as an integer of that many places.
     ``minimum`` and ``maximum`` are inclusive, in the column's own unit (or dates). ``choices`` maps each allowed value to
-    its meaning, ``aliases`` other spellings to an allowed value; both are compared with :func:`fold`.
-    ``below`` names a boolean column: a number written ``<0.01`` is 0.01 with that column true (below the quantification
-    limit 0.01). Where it is empty, such a cell is no number.
+    its meaning, ``aliases`` other spellings to an allowed value; both are compared with :func:`fold`. ``below`` names the
+    boolean column that is set where a number is written as an upper bound: ``<1`` for 'below the quantification limit of 1'.
+    ``names`` are other names that a file may give the column, such as the term in the law's own language.
     """
 
     name: str
@@ -92,6 +119,7 @@ class Column:
     required: bool = False
     default: str | None = None
     below: str = ""
+    names: tuple[str, ...] = ()
 
     @property
     def is_number(self) -> bool:
@@ -100,17 +128,32 @@ class Column:
     @property
     def allowed(self) -> str:
         """What is allowed, in words, for messages and help."""
+        return self.allowed_in(ENGLISH)
+
+    def allowed_in(self, language: str) -> str:
+        """What is allowed, in a language."""
         if self.kind == "choice":
-            return "one of " + ", ".join(self.choices)
-        if self.kind == "boolean":
-            return "true or false"
-        if self.kind == "text":
-            return "any text"
-        kind = {"integer": "a whole number", "decimal": f"a number with up to {self.decimals} decimals", "date": "a date"}[
+            return say(language, "one of {words}", words=", ".join(self.choices))
+        if self.kind in ("boolean", "text"):
+            return say(language, "true or false" if self.kind == "boolean" else "any text")
+        what = {"integer": "a whole number", "decimal": "a number with up to {decimals} decimals", "date": "a date"}[
             self.kind
         ]
         unit = f" {self.unit}" if self.unit not in ("", "1") else ""
-        return f"{kind} from {self.minimum} to {self.maximum}{unit}"
+        span = say(language, "from {low} to {high}", low=self.minimum, high=self.maximum)
+        return f"{say(language, what, decimals=self.decimals)} {span}{unit}"
+
+    def close(self, value: object) -> list[str]:
+        """The allowed words that are spelt much like ``value``, the nearest first; none for another kind than a choice."""
+        spellings = self.folded()
+        found = difflib.get_close_matches(fold(str(value)), list(spellings), n=6, cutoff=0.6)
+        return list(dict.fromkeys(spellings[spelling] for spelling in found))[:3]
+
+    def why(self, code: str, value: object, language: str = ENGLISH) -> str:
+        """Why ``value`` is refused and what is allowed, as the rest of a sentence that begins with the value."""
+        close = self.close(value) if code == "unknown_value" else []
+        meant = f" ({say(language, 'did you mean {words}?', words=', '.join(close))})" if close else ""
+        return f"{say(language, REFUSALS[code])}{meant}; {say(language, 'allowed is {allowed}', allowed=self.allowed_in(language))}"
 
     def folded(self) -> dict[str, str]:
         """Every accepted spelling, folded, with the allowed value it stands for."""
@@ -119,7 +162,7 @@ class Column:
         return known
 
     def refuse(self, code: str, value: object) -> Refused:
-        return Refused(code, self.name, f"{self.name}: {value!r} {REFUSALS[code]}; allowed is {self.allowed}")
+        return Refused(code, self, value)
 
     def scaled(self, number: Decimal) -> int:
         """``number`` as an integer of ``decimals`` places; raises :class:`Refused` where it doesn't fit."""
@@ -132,6 +175,16 @@ class Column:
         if shifted.denominator != 1:
             raise self.refuse("not_whole" if self.decimals == 0 else "too_many_decimals", str(number))
         return int(shifted)
+
+    def bounded(self, value: object) -> tuple[object, bool]:
+        """A cell without its 'less than' sign, and whether it had one; only a column with ``below`` may have it.
+
+        >>> Column("sulfur", "decimal", below="sulfur_is_below").bounded("< 1.5")
+        ('1.5', True)
+        """
+        if not self.below or not isinstance(value, str) or not (found := re.fullmatch(LESS_THAN, value)):
+            return value, False
+        return found[1], True
 
     def read(self, value: object) -> Any:
         """One cell, typed: an integer of ``decimals`` places, an allowed value, a date, a bool, a text; None where empty.
@@ -218,23 +271,24 @@ def with_exponent(text: str) -> str:
     return f"{found[1]}e{exponent}"
 
 
-def opened(record: Mapping[str, Any], columns: Iterable[Column]) -> Mapping[str, Any]:
-    """The record with each ``<x`` of a column that admits it as ``x``, and its ``below`` column true."""
-    changed: dict[str, Any] = {}
-    for column in columns:
-        value = record.get(column.name) if column.below else None
-        limit = value.strip() if isinstance(value, str) else ""
-        if limit.startswith(BELOW) and limit != BELOW:
-            changed[column.name] = limit.removeprefix(BELOW)
-            changed[column.below] = True
-    return {**record, **changed} if changed else record
-
-
 #: The days that the whole-table door can read.
 FIRST_DAY, LAST_DAY = dt.date(1600, 1, 1), dt.date(2500, 12, 31)
 
-_KEYS = {"name", "type", "description", "unit", "decimals", "min", "max", "choices", "aliases", "required", "default",
-         "below"}  # fmt: skip
+_KEYS = {
+    "name",
+    "type",
+    "description",
+    "unit",
+    "decimals",
+    "min",
+    "max",
+    "choices",
+    "aliases",
+    "required",
+    "default",
+    "below",
+    "names",
+}
 
 
 def places(entry: Mapping[str, Any], where: str) -> int:
@@ -292,8 +346,11 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
     for word, target in [*((choice, choice) for choice in choices), *aliases.items()]:
         if meant.setdefault(fold(word), target) != target:
             raise LawError(
-                f"{where}: {word!r} could be {meant[fold(word)]!r} or {target!r}; case, blanks and hyphens don't count"
+                f"{where}: {word!r} could be {meant[fold(word)]!r} or {target!r}; case, accents, blanks and hyphens don't count"
             )
+    names = entry.get("names") or []
+    if not isinstance(names, list) or not all(isinstance(other, str) and other for other in names):
+        raise LawError(f"{where}: names is not a list of texts")
     column = Column(
         name=name,
         kind=kind,
@@ -307,9 +364,10 @@ def column_from(entry: Mapping[str, Any], where: str) -> Column:
         required=entry.get("required") in (True, "true"),
         default=entry.get("default"),
         below=str(entry.get("below") or ""),
+        names=tuple(names),
     )
     if column.below and not column.is_number:
-        raise LawError(f"{where}: only a number may be below a quantification limit")
+        raise LawError(f"{where}: only a number can be below a limit of quantification")
     if column.default is not None:
         try:
             column.read(column.default)

@@ -2,23 +2,28 @@
 
 ``policy.yaml`` is required. It holds the header block (standard type, regulating body, scope, instruments with dates,
 current and coming standard, what is not known), the scale of grades, the input columns, which rule decides the outcome, the
-output columns, and the flags.
+output columns, the flags, and what is borrowed from other schemes (:mod:`.borrowing`).
 """
 
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .columns import Column, column_from, places
+from .borrowing import borrow, column_entry
+from .columns import Column, column_from, fold, places
 from .errors import LawError, UnknownName, near
 from .groups import Group, group_from
+from .language import ENGLISH
 from .rules import Variant, rules_of
+from .texts import Texts, load_texts
 from .values import Grade, Overlay, Reference, Value, load_overlay, load_sources, load_values, read_yaml
 
 HEADER = ("standard_type", "regulating_body", "scope", "current_standard", "coming_standard", "instruments", "not_known")
@@ -26,12 +31,18 @@ HEADER = ("standard_type", "regulating_body", "scope", "current_standard", "comi
 
 @dataclass(frozen=True)
 class Output:
-    """One output column: the rule that yields it; numbers have ``decimals`` places in ``unit``."""
+    """One output column: the rule that yields it, with ``decimals`` places.
+
+    ``where`` is a rule that tells whether there is such a figure at all (a diesel has no octane number): where it doesn't
+    hold the cell is empty and nothing is missing. ``total`` tells whether the sum over a file's rows means anything.
+    """
 
     name: str
     rule: str
     description: str
     decimals: int = 0
+    where: str = ""
+    total: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,7 @@ class Definition:
     title: str
     folder: Path
     zone: str
+    languages: tuple[str, ...]
     header: Mapping[str, Any]
     grades: tuple[Grade, ...]
     date: str
@@ -76,6 +88,12 @@ class Definition:
     sources: Mapping[str, Reference]
     values: Mapping[str, Value]
     rules: Mapping[str, tuple[Variant, ...]] = field(repr=False)
+    entries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def texts(self) -> dict[str, Texts]:
+        """What the scheme says, by language; the first is the language of its own files."""
+        return load_texts(self)
 
     def column(self, name: str) -> Column:
         for column in self.inputs:
@@ -100,12 +118,16 @@ class Definition:
 
 _KEYS = {
     "id", "title", "zone", "languages", "header", "grades", "date", "inputs", "unique", "outcome", "outputs", "flags",
-    "checks", "summary", "group",
+    "checks", "summary", "borrows", "group",
 }  # fmt: skip
 
 
-def load_definition(folder: Path) -> Definition:
-    """The policy in ``folder``; raises :class:`LawError` that names the file and the entry."""
+def load_definition(folder: Path, folders: Mapping[str, Path] | None = None, borrowers: tuple[str, ...] = ()) -> Definition:
+    """The policy in ``folder``; raises :class:`LawError` that names the file and the entry.
+
+    ``folders`` (policy id -> folder) is where a policy finds those that it borrows from; ``borrowers`` are those that are
+    being read while this one is.
+    """
     path = folder / "policy.yaml"
     if not path.exists():
         raise LawError(f"{folder}: has no policy.yaml")
@@ -125,14 +147,15 @@ def load_definition(folder: Path) -> Definition:
         Grade(str(g.get("grade")), str(g.get("meaning", "")), g.get("doubtful") == "true")
         for g in _entries(raw, "grades", where)
     )
-    inputs = tuple(column_from(entry, where) for entry in _entries(raw, "inputs", where))
+    wanted = _borrows(raw, where)
+    lenders = {id_: _lender(id_, raw["id"], folders or {}, borrowers, where) for id_ in wanted}
+    entries = [column_entry(entry, lenders, where) for entry in _entries(raw, "inputs", where)]
+    inputs = tuple(column_from(entry, where) for entry in entries)
     _once([column.name for column in inputs], "input", where)
-    marks = {column.name for column in inputs if column.kind == "boolean" and column.default == "false"}
     for column in inputs:
-        if column.below and column.below not in marks:
-            raise LawError(
-                f"{where}: input {column.name}: below {column.below!r} is no boolean input with the default false"
-            )
+        if column.below and not any(c.name == column.below and c.kind == "boolean" for c in inputs):
+            raise LawError(f"{where}: input {column.name}: below: {column.below!r} is not a boolean input")
+    _once([fold(name) for column in inputs for name in (column.name, *column.names)], "column name", where)
     outcome = raw["outcome"]
     if not isinstance(outcome, dict) or not outcome.get("rule"):
         raise LawError(f"{where}: outcome names no rule")
@@ -148,12 +171,20 @@ def load_definition(folder: Path) -> Definition:
     for key in ("flags", "checks"):
         _once([str(entry.get("name")) for entry in _entries(raw, key, where)], key, where)
     group = group_from(raw.get("group"), inputs, where)
+    languages = raw.get("languages") or [ENGLISH]
+    if not isinstance(languages, list) or not all(re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)?", str(one)) for one in languages):
+        raise LawError(f"{where}: languages {languages!r} is not a list of codes such as [en, es]")
+    _once(languages, "language", where)
     sources_file = folder / "values" / "sources.yaml"
-    return Definition(
+    values, rules = load_values(folder / "values", grades), _load_rules(folder / "rules.py")
+    own = {*(column.name for column in inputs), *values, *rules}
+    lent = borrow(wanted, lenders, own=own, grades=grades, where=where)
+    definition = Definition(
         id=raw["id"],
         title=raw["title"],
         folder=folder,
         zone=raw["zone"],
+        languages=tuple(languages),
         header=header,
         grades=grades,
         date=str(raw.get("date") or ""),
@@ -167,7 +198,14 @@ def load_definition(folder: Path) -> Definition:
             str(outcome.get("refused") or "refused"),
         ),
         outputs=tuple(
-            Output(e["name"], e.get("rule", e["name"]), e.get("description", ""), places(e, f"{where}: output {e['name']}"))
+            Output(
+                e["name"],
+                e.get("rule", e["name"]),
+                e.get("description", ""),
+                places(e, f"{where}: output {e['name']}"),
+                str(e.get("where") or ""),
+                e.get("total") != "false",
+            )
             for e in _entries(raw, "outputs", where)
         ),
         flags=tuple(
@@ -178,10 +216,31 @@ def load_definition(folder: Path) -> Definition:
         ),
         summary=raw.get("summary") or {},
         group=group,
-        sources=load_sources(sources_file) if sources_file.exists() else {},
-        values=load_values(folder / "values", grades),
-        rules={**_load_rules(folder / "rules.py"), **(group.given_rules() if group is not None else {})},
+        sources={**lent.sources, **(load_sources(sources_file) if sources_file.exists() else {})},
+        values={**values, **lent.values},
+        rules={**rules, **lent.rules, **(group.given_rules() if group is not None else {})},
+        entries={str(entry["name"]): entry for entry in entries},
     )
+    if len(languages) > 1 or (folder / "texts").exists():
+        definition.texts  # noqa: B018 - what isn't complete is refused now, not when somebody asks for it
+    return definition
+
+
+def _borrows(raw: Mapping[str, Any], where: str) -> dict[str, list[str]]:
+    """Lender's id -> names of rules; a lender of columns only has an empty list."""
+    stated = raw.get("borrows") or {}
+    if not isinstance(stated, dict) or not all(isinstance(names or [], list) for names in stated.values()):
+        raise LawError(f"{where}: borrows is not a mapping of policies to lists of rules")
+    return {str(id_): [str(name) for name in names or []] for id_, names in stated.items()}
+
+
+def _lender(id_: str, borrower: str, folders: Mapping[str, Path], borrowers: tuple[str, ...], where: str) -> Definition:
+    chain = (*borrowers, borrower)
+    if id_ in chain:
+        raise LawError(f"{where}: {' borrows from '.join([*chain, id_])}: a circle")
+    if id_ not in folders:
+        raise LawError(f"{where}: borrows from {id_!r}, which is no policy here; {near(id_, list(folders) or ['none'])}")
+    return load_definition(folders[id_], folders, chain)
 
 
 def _entries(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
@@ -192,7 +251,8 @@ def _entries(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any
         if key in ("outputs", "flags", "checks"):
             if not entry.get("name"):
                 raise LawError(f"{where}: an entry of {key} has no name")
-            _only(entry, {"name", "rule", "description", "decimals"}, f"{where}: {key} {entry.get('name')}")
+            allowed = {"name", "rule", "description", "decimals", *(("where", "total") if key == "outputs" else ())}
+            _only(entry, allowed, f"{where}: {key} {entry.get('name')}")
     return entries
 
 

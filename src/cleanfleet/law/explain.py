@@ -6,15 +6,21 @@ put in. Only the branch that was taken is shown, with the conditions that led th
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from .cells import Cell
 from .grouped import Grouped
+from .language import ENGLISH, say
 from .program import Program
 from .records import Record, answer, shown
+from .rules import Variant
+from .texts import Texts, heading
+from .values import date_number
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,12 @@ class Step:
     because: tuple[str, ...] = ()
     values: tuple[Used, ...] = ()
     missing: tuple[str, ...] = ()
+    language: str = ENGLISH
 
     def __str__(self) -> str:
         if self.result is None:
-            return f"{self.rule} = {self.formula} = not determined, missing {', '.join(self.missing)}"
+            lacking = say(self.language, "not determined, missing {names}", names=", ".join(self.missing))
+            return f"{self.rule} = {self.formula} = {lacking}"
         parts = [self.rule]
         if self.formula.strip("'") != self.result:
             parts.append(self.formula)
@@ -73,6 +81,9 @@ class Explanation:
     refusals: tuple[str, ...] = ()
     overlays: tuple[str, ...] = ()
     flags: tuple[tuple[str, str], ...] = field(default=())
+    language: str = ENGLISH
+    status: str = ""
+    reasons: tuple[tuple[str, str], ...] = ()
 
     def step(self, rule: str) -> Step:
         """The step of ``rule``; raises KeyError where the record's path doesn't need it."""
@@ -91,6 +102,8 @@ class Explanation:
             "input": {name: None if value is None else str(value) for name, value in self.inputs.items()},
             "answer": {name: None if value is None else str(value) for name, value in self.answer.items()},
             "refusals": list(self.refusals),
+            "status_meaning": self.status or None,
+            "reasons": [{"reason": reason, "meaning": meaning or None} for reason, meaning in self.reasons],
             "flags": [{"flag": flag, "meaning": meaning} for flag, meaning in self.flags],
             "steps": [
                 {
@@ -115,20 +128,22 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.title}, as known on {self.known}"]
-        lines += [f"refused: {message}" for message in self.refusals]
+        told = partial(say, self.language)
+        lines = [told("{title}, as known on {known}", title=self.title, known=self.known)]
+        lines += [told("refused: {message}", message=message) for message in self.refusals]
         for step in self.steps:
             lines += ["", step.heading, f"  {step}"]
             if step.because:
-                lines.append(f"  because {' and '.join(step.because)}")
+                lines.append("  " + told("because {reasons}", reasons=f" {told('and')} ".join(step.because)))
             for used in step.values:
-                lines.append(
-                    f"  {used.name} = {used.value} {used.unit}".rstrip() + f" ({used.applies}; grade {used.confidence})"
-                )
+                grade = told("grade {grade}", grade=used.confidence)
+                lines.append(f"  {used.name} = {used.value} {used.unit}".rstrip() + f" ({used.applies}; {grade})")
                 lines += [f"    {title} {url}".rstrip() for title, url in used.references]
                 if used.note:
-                    lines.append(f"    note: {used.note}")
+                    lines.append("    " + told("note: {note}", note=used.note))
         lines += ["", *(f"{name}: {'' if value is None else value}" for name, value in self.answer.items())]
+        meant = [(self.answer["status"], self.status), *self.reasons]
+        lines += [f"{code}: {meaning}" for code, meaning in meant if meaning and ":" not in code]
         return "\n".join(lines)
 
 
@@ -139,80 +154,91 @@ class GroupExplanation:
     answer: Mapping[str, Any]
     rows: tuple[Explanation, ...]
     flags: tuple[tuple[str, str], ...] = ()
+    reasons: tuple[tuple[str, str], ...] = ()
+    language: str = ENGLISH
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as texts, lists and None, for JSON."""
         return {
             "answer": {name: None if value is None else str(value) for name, value in self.answer.items()},
             "flags": [{"flag": flag, "meaning": meaning} for flag, meaning in self.flags],
+            "reasons": [{"reason": reason, "meaning": meaning} for reason, meaning in self.reasons],
             "rows": [row.as_dict() for row in self.rows],
         }
 
     def __str__(self) -> str:
-        parts = [f"row {number} of {len(self.rows)}\n{row}" for number, row in enumerate(self.rows, 1)]
+        of = partial(say, self.language, "row {number} of {rows}", rows=len(self.rows))
+        parts = [f"{of(number=number)}\n{row}" for number, row in enumerate(self.rows, 1)]
         lines = [f"{name}: {'' if value is None else value}" for name, value in self.answer.items()]
-        return "\n\n".join([*parts, "\n".join(["together", *lines])])
+        return "\n\n".join([*parts, "\n".join([say(self.language, "together"), *lines])])
 
 
 _USED = ("name", "description", "value", "unit", "applies", "known_from", "confidence", "note", "overlay")
 
 
-def explain(program: Program, record: Mapping[str, Any]) -> Explanation:
-    """The steps for one record; see :meth:`~.policy.Policy.explain`."""
+def explain(program: Program, record: Mapping[str, Any], texts: Texts) -> Explanation:
+    """The steps for one record, in the language of ``texts``; see :meth:`~.policy.Policy.explain`."""
     read = Record(program, record)
     d = program.definition
     found = answer(read)
-    walk = _Walk(read)
+    walk = _Walk(read, texts)
     if not read.refused:
         walk.visit(program.rules[d.outcome.rule])
         if read.value(program.flags.missing(program.rules[d.outcome.rule])) or found["status"] in (
             *d.outcome.answered,
             d.outcome.undetermined,
         ):
-            for cell in program.output_cells.values():
-                walk.visit(cell)
-    meanings = {flag.name: flag.description for flag in (*d.flags, *d.checks)}
-    flags = tuple((flag, meanings.get(flag, _mark(flag))) for flag in (found["flags"] or "").split("; ") if flag)
+            for output in d.outputs:
+                if output.where:
+                    there = program.rules[output.where]
+                    walk.visit(there)
+                    if read.value(program.flags.missing(there)) or not read.value(there):
+                        continue
+                walk.visit(program.output_cells[output.name])
+    flags = tuple((flag, texts.flag(flag)) for flag in (found["flags"] or "").split("; ") if flag)
+    reasons = tuple((reason, texts.reason(reason)) for reason in (found["reason"] or "").split("; ") if reason)
     checks = tuple(
-        f"{name}: {meanings[name]}" for name, cell in program.check_cells.items() if not read.refused and read.value(cell)
+        f"{name}: {texts.checks[name]}"
+        for name, cell in program.check_cells.items()
+        if not read.refused and read.value(cell)
     )
     return Explanation(
         policy=d.id,
-        title=d.title,
+        title=texts.title,
         known=program.known.isoformat(),
         digest=program.digest(),
         answer=found,
         inputs={name: value for name, value in record.items() if value not in (None, "")},
         steps=tuple(walk.steps),
-        refusals=tuple(refused.message for refused in read.refused) + checks,
+        refusals=tuple(refused.told(texts.language) for refused in read.refused) + checks,
         overlays=tuple(overlay.title for overlay in program.overlays),
         flags=flags,
+        language=texts.language,
+        status=texts.status(found["status"]),
+        reasons=reasons,
     )
 
 
-def explain_group(grouped: Grouped, records: Sequence[Mapping[str, Any]]) -> GroupExplanation:
+def explain_group(grouped: Grouped, records: Sequence[Mapping[str, Any]], texts: Texts) -> GroupExplanation:
     """The steps for the rows of one group; see :meth:`~.policy.Policy.explain`."""
-    rows = tuple(explain(grouped.program, record) for record in grouped.filled_records(records))
+    rows = tuple(explain(grouped.program, record, texts) for record in grouped.filled_records(records))
     found = grouped.one(records)
-    flags = dict(flag for row in rows for flag in row.flags)
     told = [flag for flag in (found["flags"] or "").split("; ") if flag]
-    return GroupExplanation(found, rows, tuple((flag, flags[flag]) for flag in told))
-
-
-def _mark(mark: str) -> str:
-    kind, _, name = mark.partition(":")
-    return {
-        "doubtful": f"{name} is inferred or comes from a single weak source",
-        "overlay": f"values of the overlay {name} were used, which are not the law as read here",
-        "reading": f"not the default reading: {name}",
-    }.get(kind, mark)
+    why = [reason for reason in (found["reason"] or "").split("; ") if reason]
+    return GroupExplanation(
+        found,
+        rows,
+        tuple((flag, texts.flag(flag)) for flag in told),
+        tuple((code, texts.reason(code)) for code in why),
+        texts.language,
+    )
 
 
 class _Walk:
     """Visits the rules that a record's path needs, each after those that it needs."""
 
-    def __init__(self, read: Record) -> None:
-        self.read = read
+    def __init__(self, read: Record, texts: Texts) -> None:
+        self.read, self.texts = read, texts
         self.flags = read.program.flags
         self.steps: list[Step] = []
         self._seen: set[int] = set()
@@ -237,8 +263,10 @@ class _Walk:
     def _step(self, cell: Cell) -> None:
         (body,) = cell.args
         name: str = cell.data
-        variant = self.read.program.variants[name]
-        heading = " ".join((variant[0].function.__doc__ or name).split())
+        variant = self._variant(name)
+        said = self.texts.rules.get(name) or name
+        if variant.reference:  # a dated formula has a heading of its own, in the scheme's first language
+            said = f"{heading(variant.function) if self.texts.language == ENGLISH else said} ({variant.reference})"
         lacking = self._lacks(cell)
         because: list[str] = []
         taken = self._taken(body, because)
@@ -248,7 +276,7 @@ class _Walk:
         self.steps.append(
             Step(
                 rule=name,
-                heading=heading,
+                heading=said,
                 formula=_text(taken, self, False),
                 numbers="" if lacking else _text(taken, self, True),
                 result=value,
@@ -256,8 +284,25 @@ class _Walk:
                 because=tuple(because),
                 values=tuple(used.values()),
                 missing=tuple(n for n, here in self.flags.names(cell).items() if self.read.value(here)) if lacking else (),
+                language=self.texts.language,
             )
         )
+
+    def _variant(self, name: str) -> Variant:
+        """The formula of a rule that applies on the record's day; the first where the day isn't known."""
+        program = self.read.program
+        found, *later = sorted(
+            program.variants[name], key=lambda v: (v.applies_from or dt.date.min, v.known_from or dt.date.min)
+        )
+        if later:
+            date = program.definition.date
+            day = program.rules[date] if date in program.rules else program.inputs[date]
+            if not self._lacks(day):
+                today = self.read.value(day)
+                for variant in later:
+                    if variant.applies_from is not None and date_number(variant.applies_from) <= today:
+                        found = variant
+        return found
 
     def _taken(self, cell: Cell, because: list[str]) -> Cell:
         while cell.op in ("choose", "needs", "as_words", "take"):
@@ -288,17 +333,17 @@ class _Walk:
             if record is not None:
                 applies = ", ".join(
                     [
-                        *(f"from {record.applies_from}" for _ in [0] if record.applies_from),
+                        *(self.texts.say("from {day}", day=record.applies_from) for _ in [0] if record.applies_from),
                         *(f"{ref.value.period} {record.period}" for _ in [0] if record.period is not None),
                         *(f"{key} {word}" for key, word in record.keys),
                     ]
                 )
                 used[ref.name] = Used(
                     name=ref.name,
-                    description=ref.value.description,
+                    description=self.texts.values.get(ref.name, ref.value.description),
                     value=_number(cell, self.read.value(cell)),
                     unit=ref.value.unit_text if ref.value.type == "number" else "",
-                    applies=applies or "always",
+                    applies=applies or self.texts.say("always"),
                     known_from=record.known_from.isoformat() if record.known_from.year > 1 else "",
                     confidence=record.confidence,
                     references=tuple((str(r), r.url) for r in record.references),

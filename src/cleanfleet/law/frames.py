@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from . import doors
 from .blocks import BLOCK, Array, Machine
 from .cells import Cell
 from .errors import InputError, near
+from .flags import Flags
 from .program import Program
 
 #: Rows that are entered, computed and shown at a time; each stretch is independent of the others.
@@ -44,6 +46,15 @@ class TableProgram:
         # The names of what is missing are worked out only for the rows that lack something.
         self.names_machine = Machine(list(p.missing_cells.values()))
         self.open_code = p.status_cell.words.index(program.definition.outcome.undetermined)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to assess: the steps and the columns, without the law's text and functions."""
+        p = self.program
+        definition = replace(p.definition, header={}, sources={}, values={}, rules={})
+        program = replace(
+            p, definition=definition, overlays=(), rules={}, values={}, used=set(), variants={}, flags=Flags()
+        )  # fmt: skip
+        return {**self.__dict__, "program": program}
 
     def names(self) -> list[str]:
         return [*ANSWER, *(output.name for output in self.program.definition.outputs), *self.also]

@@ -21,14 +21,15 @@ from .explain import Explanation, GroupExplanation, explain, explain_group
 from .frames import TableProgram
 from .grouped import Grouped
 from .program import Program, compile_program
+from .texts import Texts, check_messages, choose_language
 from .values import Overlay, Record, date_number
 
 
 class Policy:
     """One scheme under one reading of the law: as known on a day, with overlays, readings and a least grade.
 
-    Made by :func:`cleanfleet.policies.load`. ``inputs`` and ``outputs`` list the columns; ``at`` gives the same scheme under
-    another reading.
+    Made by :func:`cleanfleet.policies.load`. ``inputs`` and ``outputs`` list the columns; ``texts`` says what names and codes
+    mean, in one language; ``at`` gives the same scheme under another reading.
     """
 
     def __init__(
@@ -39,14 +40,19 @@ class Policy:
         values: Iterable[str | Path | Overlay] = (),
         readings: Mapping[str, str] | None = None,
         min_grade: str | None = None,
+        language: str | None = None,
     ) -> None:
         self.definition = definition
-        self._how: dict[str, Any] = {"values": tuple(values), "readings": dict(readings or {}), "min_grade": min_grade}
+        self.texts: Texts = definition.texts[choose_language(definition, language)]
+        self._how: dict[str, Any] = {
+            "values": tuple(values), "readings": dict(readings or {}), "min_grade": min_grade, "language": language,
+        }  # fmt: skip
         overlays = [value if isinstance(value, Overlay) else definition.overlay(value) for value in self._how["values"]]
         self.known = _day(known) if known is not None else dt.datetime.now(ZoneInfo(definition.zone)).date()
         self.program: Program = compile_program(
             definition, known=self.known, overlays=overlays, readings=readings, min_grade=min_grade
         )
+        check_messages(definition.texts, self.program)
         self._tables: dict[tuple[str, ...], TableProgram] = {}
         #: How rows make up a record, for a scheme whose records are groups of rows; None for any other.
         self.groups: Grouped | None = None if definition.group is None else Grouped(self.program)
@@ -60,7 +66,7 @@ class Policy:
 
     @property
     def title(self) -> str:
-        return self.definition.title
+        return self.texts.title
 
     @property
     def inputs(self) -> tuple[Column, ...]:
@@ -78,7 +84,7 @@ class Policy:
         return self.program.digest()
 
     def at(self, *, known: dt.date | str | None = None, **how: Any) -> Policy:
-        """The same scheme under another reading: ``known``, ``values``, ``readings``, ``min_grade``."""
+        """The same scheme under another reading: ``known``, ``values``, ``readings``, ``min_grade``; or ``language``."""
         return Policy(self.definition, known=self.known if known is None else known, **{**self._how, **how})
 
     def table(self, also: Sequence[str] = ()) -> TableProgram:
@@ -182,7 +188,9 @@ class Policy:
         the dated values used with their references and grades.
         """
         rows = self._rows(record)
-        return explain(self.program, rows[0]) if self.groups is None else explain_group(self.groups, rows)
+        if self.groups is None:
+            return explain(self.program, rows[0], self.texts)
+        return explain_group(self.groups, rows, self.texts)
 
     def value(
         self, name: str, *, on: dt.date | str | None = None, period: int | None = None, **keys: str
@@ -362,6 +370,10 @@ def _assessed(policy: Policy, frame: Any, also: tuple[str, ...], refusal: str | 
             frame = frame.append_column(name, answers.column(name))
         assert isinstance(frame, pa.Table)
         return frame
+    if kind == "pyspark":
+        from .spark import assess_spark
+
+        return assess_spark(table, frame, refusal)
     from .portable import assess_portable
 
     return assess_portable(policy.program, frame, also, refusal)

@@ -1,12 +1,9 @@
-"""Whole tables on any engine that Narwhals knows: DuckDB, PySpark, Ibis, and natively Polars and PyArrow.
+"""Whole tables on any engine that Narwhals knows: DuckDB, Ibis, and natively Polars and PyArrow (PySpark: :mod:`.spark`).
 
 The same answers as :mod:`.frames`, as one chain of column expressions: no join, no rounding, no cast that could lose
-anything. So the rows keep their order wherever the engine keeps one (DuckDB does unless ``preserve_insertion_order`` is off;
-PySpark promises none: give the rows a key), and lazy frames stay lazy. Numbers are exact decimals of 18 digits; engines that
-have none in Narwhals (:data:`.portable_doors.INEXACT`) give Float64. Words, reasons and flags are plain texts.
-
-PySpark compiles the chain into one method that Java then leaves uncompiled: with ``spark.sql.codegen.wholeStage`` set to false
-for the session it ran about twice as fast.
+anything. So the rows keep their order wherever the engine keeps one (DuckDB does unless ``preserve_insertion_order`` is off),
+and lazy frames stay lazy. Numbers are exact decimals of 18 digits; engines that have none in Narwhals
+(:data:`.portable_doors.INEXACT`) give Float64. Words, reasons and flags are plain texts.
 """
 
 from __future__ import annotations
@@ -27,10 +24,8 @@ from .portable_duckdb import with_columns
 from .program import Program
 from .steps import FALSE
 
-#: A step that nests others deeper than this becomes a column of its own; at 20 the stack of Spark's compiler overflowed.
+#: A step that nests others deeper than this becomes a column of its own: compilers of expressions have an end of their stack.
 DEEPEST = 12
-#: How many operations may be written again rather than kept as a column, where an engine pays more for the columns.
-AGAIN = {"pyspark": 10, "pyspark[connect]": 10}
 
 
 def assess_portable(program: Program, frame: Any, also: Sequence[str] = (), refusal: str | None = None) -> Any:
@@ -105,7 +100,7 @@ class _Assessment:
         for number, step in enumerate(self.steps.all):
             if step.op in ("input", "absent"):
                 self.held[number] = prefix + ("in_" if step.op == "input" else "not_") + step.data
-        for layer, kept in _layers(self.steps, self.answers.roots, AGAIN.get(self.engine.kind, 0)):
+        for layer, kept in _layers(self.steps, self.answers.roots):
             new = {f"{prefix}{number}": self.expr(number) for number in layer}
             self._layer([f"{prefix}told", *(self.held[number] for number in kept)], new)
             self.held.update({number: f"{prefix}{number}" for number in layer})
@@ -143,7 +138,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 _INLINE = frozenset({"false", "true", "const", "text", "not"})
 
 
-def _layers(steps: Steps, roots: Sequence[int], again: int = 0) -> list[tuple[list[int], list[int]]]:
+def _layers(steps: Steps, roots: Sequence[int]) -> list[tuple[list[int], list[int]]]:
     """For each layer the steps that become columns, and those made before that are still needed."""
 
     def plain(number: int) -> int:
@@ -155,7 +150,6 @@ def _layers(steps: Steps, roots: Sequence[int], again: int = 0) -> list[tuple[li
             uses.update(plain(argument) for argument in steps.all[number].args)
     level: dict[int, int] = {}
     nested: dict[int, int] = {}
-    size: dict[int, int] = {}
     layers: dict[int, list[int]] = {}
     last: dict[int, int] = {}
 
@@ -170,13 +164,12 @@ def _layers(steps: Steps, roots: Sequence[int], again: int = 0) -> list[tuple[li
     for number in sorted(uses):
         op, args = steps.all[number].op, [plain(argument) for argument in steps.all[number].args]
         level[number] = max((level[argument] for argument in args), default=0)
-        size[number] = (op not in _INLINE) + sum(size[argument] for argument in args)
         nested[number] = 1 + max((nested[argument] for argument in args), default=-1)
         if op in ("input", "absent"):
-            last[number] = size[number] = 0
-        elif op not in _INLINE and ((uses[number] - 1) * size[number] > again or nested[number] > DEEPEST):
+            last[number] = 0
+        elif op not in _INLINE and (uses[number] > 1 or nested[number] > DEEPEST):
             level[number] += 1
-            nested[number] = size[number] = 0
+            nested[number] = 0
             seen(number, level[number])
             layers.setdefault(level[number], []).append(number)
             last[number] = level[number]
@@ -201,7 +194,7 @@ class _Answers:
         self.cells.update({name: (cell, cell.decimals) for name, cell in also.items()})
         shows = [*p.shows_cells.values(), *(p.flags.missing(cell) for cell in also.values())]
         wanted = [p.status_cell, p.reason_cell, p.refused_cell, *p.check_cells.values(), *p.missing_cells.values()]
-        wanted += [*p.flag_cells.values(), *(cell for cell, _ in self.cells.values()), *shows]
+        wanted += [*p.flag_cells.values(), *(cell for cell, _ in self.cells.values()), *shows, p.open_cell]
         found = iter(steps.lower(wanted))
         status, reason, self.refused = next(found), next(found), next(found)
         self.status = steps.words(status, p.status_cell.words)
@@ -213,7 +206,10 @@ class _Answers:
         self.shows = {name: next(found) for name in p.shows_cells}
         self.shows.update({name: steps.negation(next(found)) for name in also})
         # Rows that lack something are asked for once: in most rows the names needn't be worked out.
-        self.open = steps.is_word(status, d.outcome.undetermined, p.status_cell.words) if missing else FALSE
+        # The status tells which they are, unless the scheme's own verdict says 'not determined' too.
+        self.open = next(found)
+        if missing and d.outcome.undetermined not in p.rules[d.outcome.rule].words:
+            self.open = steps.is_word(status, d.outcome.undetermined, p.status_cell.words)
         facts = steps.literals(self.open, holds=True)
         self.missing = {name: steps.under(step, facts) for name, step in missing.items()}
         self.flagged = steps.either(*self.flags.values())

@@ -15,8 +15,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from .cells import Cell
+from .columns import ACCENTED, FLOAT_NOISE, MARKS, TRUE, Column, fold
 from .columns import FALSE as NO
-from .columns import FLOAT_NOISE, TRUE, Column, fold
 from .errors import InputError
 from .portable_duckdb import code_of
 from .values import date_number
@@ -258,7 +258,8 @@ def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list
     stages, native = _Stages(column.name, engine), {}
     if engine.kind == "duckdb":
         name = f"{engine.prefix}{column.name}_code"
-        native[name] = code_of(column.name, at_once, spellings, empty, _UNKNOWN, (_OUTER, _INNER))
+        patterns = (_OUTER, _INNER, f"[{MARKS}]")
+        native[name] = code_of(column.name, at_once, spellings, empty, _UNKNOWN, patterns, _accents(spellings))
         number = nw.col(name)
     else:
         given = nw.col(column.name)
@@ -271,6 +272,12 @@ def _words(cell: Cell, engine: Engine, spellings: Mapping[str, int], plain: list
     return Door(stages.all, value, number < 0, number == _UNKNOWN, [(code, number == _UNKNOWN)], native)
 
 
+def _accents(spellings: Mapping[str, int]) -> dict[str, str]:
+    """The accented letters that may stand for a letter of the vocabulary; a word with any other one is unknown anyway."""
+    letters = set("".join(spellings))
+    return {letter: accented for letter, accented in ACCENTED.items() if letter in letters}
+
+
 def _spelt(given: Expr, stages: _Stages, plain: Mapping[str, int], spellings: Mapping[str, int], empty: int) -> Expr:
     nothing = nw.lit(None, nw.String)
     at_once = [(given.is_null(), integer(empty)), *((given == word, integer(number)) for word, number in plain.items())]
@@ -279,7 +286,9 @@ def _spelt(given: Expr, stages: _Stages, plain: Mapping[str, int], spellings: Ma
     lower = lower.str.replace_all(" ", "_", literal=True).str.replace_all("-", "_", literal=True)
     (lower,) = stages.next(lower=nw.when(first == _FOLD).then(lower).otherwise(nothing))
     # A chain, not is_in(): of that DuckDB makes a join, which is slower and needn't keep the order of the rows.
-    folded = _stripped(given).str.to_lowercase().str.replace_all(_INNER, "_")
+    folded = _stripped(given).str.to_lowercase().str.replace_all(_INNER, "_").str.replace_all(f"[{MARKS}]", "")
+    for letter, accented in _accents(spellings).items():
+        folded = folded.str.replace_all(f"[{accented}]", letter)
     folded = chain([(lower == word, lower) for word in ("", *spellings)], folded)
     (folded,) = stages.next(folded=nw.when(first == _FOLD).then(folded).otherwise(nothing))
     cases = [(folded == "", integer(empty)), *((folded == word, integer(number)) for word, number in spellings.items())]

@@ -11,11 +11,18 @@ from typing import Any
 
 
 def code_of(
-    name: str, plain: Mapping[str, int], spellings: Mapping[str, int], empty: int, unknown: int, patterns: Sequence[str]
+    name: str,
+    plain: Mapping[str, int],
+    spellings: Mapping[str, int],
+    empty: int,
+    unknown: int,
+    patterns: Sequence[str],
+    accents: Mapping[str, str],
 ) -> Any:
     """The code of a text column's word, as a DuckDB expression: as written, then without case, then folded.
 
-    ``patterns`` are those for outer blanks and for what counts as one underscore.
+    ``patterns`` are those for outer blanks, for what counts as one underscore, and for marks that don't count; ``accents``
+    the accented letters by the letter that they stand for.
     """
     from duckdb import CaseExpression, CoalesceOperator, ColumnExpression, ConstantExpression, FunctionExpression
 
@@ -26,11 +33,13 @@ def code_of(
         return call("list_extract", list(words.values()), call("list_position", list(words), text))
 
     given = ColumnExpression(name).cast("VARCHAR")
-    outer, inner = patterns
+    outer, inner, marks = patterns
     lower = call("lower", call("trim", given, " \t\r\n"))
     lower = call("replace", call("replace", lower, " ", "_"), "-", "_")
     folded = call("lower", call("regexp_replace", given, outer, "", "g"))
-    folded = call("regexp_replace", folded, inner, "_", "g")
+    folded = call("regexp_replace", call("regexp_replace", folded, inner, "_", "g"), marks, "", "g")
+    plainly = "".join(letter * len(accented) for letter, accented in accents.items())
+    folded = call("translate", folded, "".join(accents.values()), plainly)
     words = {**spellings, "": empty}
     missing = CaseExpression(given.isnull(), ConstantExpression(empty))
     found = CoalesceOperator(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from .cells import FALSE, Cell, both, cell, choose, either, negation
+from .cells import FALSE, TRUE, Cell, both, cell, choose, either, negation
 from .columns import Column
 from .definition import Definition
 from .errors import LawError, UnknownName, near
@@ -89,6 +89,7 @@ class Program:
     flags: Flags = field(default_factory=Flags)
 
     status_cell: Cell = FALSE
+    open_cell: Cell = FALSE  # something is missing; a verdict may also say by itself that it is not determined
     reason_cell: Cell = FALSE
     shows_cells: dict[str, Cell] = field(default_factory=dict)
     output_cells: dict[str, Cell] = field(default_factory=dict)
@@ -404,6 +405,12 @@ class _Outcome:
                 raise LawError(
                     f"{d.id}: output {output.name} may have more than 18 digits; the bounds of the inputs are too wide"
                 )
+        exists: dict[str, Cell] = {}
+        for output in d.outputs:
+            there = self.rule(output.where, f"output {output.name}: where") if output.where else TRUE
+            if there.kind != "truth":
+                raise LawError(f"{d.id}: output {output.name}: where names {output.where}, a {there.kind}, not a truth")
+            exists[output.name] = there
         for check in d.checks:
             rule = self.rule(check.rule, f"check {check.name}")
             p.check_cells[check.name] = both(rule, negation(flags.missing(rule)))
@@ -416,8 +423,15 @@ class _Outcome:
                 raise LawError(f"{d.id}: outcome {word!r} is not a word of {d.outcome.rule}: {list(verdict.words)}")
             answered = either(answered, verdict == word)
         answered = both(negation(undecided), answered)
-        lacking = any_of([flags.missing(output_cell) for output_cell in outputs.values()])
+        # an output that isn't there is not missing; whether it is there may itself not be known
+        absent = {name: flags.missing(there) for name, there in exists.items()}
+        lacks = {
+            name: either(absent[name], both(both(negation(absent[name]), exists[name]), flags.missing(output_cell)))
+            for name, output_cell in outputs.items()
+        }
+        lacking = any_of(list(lacks.values()))
         open_ = both(negation(refused), either(undecided, both(answered, lacking)))
+        p.open_cell = open_
         p.status_cell = choose(refused, d.outcome.refused, open_, d.outcome.undetermined, verdict)
         if d.outcome.reason:
             reason = self.rule(d.outcome.reason, "outcome.reason")
@@ -430,10 +444,14 @@ class _Outcome:
         flagged = both(negation(refused), either(undecided, answered))
         for name, output_cell in outputs.items():
             p.output_cells[name] = output_cell
-            p.shows_cells[name] = both(flagged, negation(flags.missing(output_cell)))
+            p.shows_cells[name] = both(both(flagged, exists[name]), negation(flags.missing(output_cell)))
+            p.shows_cells[name] = both(negation(absent[name]), p.shows_cells[name])
         names = dict(flags.names(verdict))
-        for output_cell in outputs.values():
+        for output_name, output_cell in outputs.items():
+            there = both(answered, both(negation(absent[output_name]), exists[output_name]))
             for name, here in flags.names(output_cell).items():
+                names[name] = either(names.get(name, FALSE), both(there, here))
+            for name, here in flags.names(exists[output_name]).items():
                 names[name] = either(names.get(name, FALSE), both(answered, here))
         order = [*p.inputs, *d.values]
         p.missing_cells = {name: both(open_, names[name]) for name in order if names.get(name, FALSE) is not FALSE}
@@ -442,8 +460,10 @@ class _Outcome:
             p.flag_cells[flag.name] = both(flagged, both(rule, negation(flags.missing(rule))))
         complete = both(negation(refused), both(answered, negation(lacking)))
         marks = dict(flags.marks(verdict))
-        for output_cell in outputs.values():
+        for output_name, output_cell in outputs.items():
             for mark, here in flags.marks(output_cell).items():
+                marks[mark] = either(marks.get(mark, FALSE), both(exists[output_name], here))
+            for mark, here in flags.marks(exists[output_name]).items():
                 marks[mark] = either(marks.get(mark, FALSE), here)
         for mark in sorted(marks):
             p.flag_cells[mark] = both(complete, marks[mark])

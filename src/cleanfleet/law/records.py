@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .cells import Cell
-from .columns import Refused, opened
+from .columns import Refused
 from .program import Program
 from .values import date_number, number_date
 
@@ -27,7 +27,11 @@ class Record:
         self.absent: set[str] = set()
         self.refused: list[Refused] = []
         zone = ZoneInfo(program.definition.zone)
-        record = opened(record, [cell.data.column for cell in program.inputs.values()])
+        record = dict(record)
+        for column in program.definition.inputs:
+            record[column.name], is_below = column.bounded(record.get(column.name))
+            if is_below:
+                record[column.below] = True
         for name, cell in program.inputs.items():
             ref = cell.data
             try:

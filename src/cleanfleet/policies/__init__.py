@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cleanfleet.law.policy import Policy
     from cleanfleet.law.values import Overlay
 
-ENVIRONMENT = "CLEANFLEET_POLICIES"
+ENVIRONMENT, LANGUAGE = "CLEANFLEET_POLICIES", "CLEANFLEET_LANG"
 
 
 def folders() -> dict[str, Path]:
@@ -47,7 +47,7 @@ def _id(path: Path) -> str:
 def _definition(folder: Path) -> Definition:
     from cleanfleet.law.definition import load_definition
 
-    return load_definition(folder)
+    return load_definition(folder, folders())
 
 
 def definition(id_: str) -> Definition:
@@ -65,11 +65,14 @@ def load(
     values: Iterable[str | Path | Overlay] = (),
     readings: Mapping[str, str] | None = None,
     min_grade: str | None = None,
+    language: str | None = None,
 ) -> Policy:
     """A policy by its id, as the law was known on ``known`` (default: today in the policy's zone).
 
     ``values`` are overlays, by name or path, later ones winning; ``readings`` choose between named readings of the law;
-    ``min_grade`` leaves out values graded worse. Raises :class:`UnknownName` or :class:`LawError`.
+    ``min_grade`` leaves out values graded worse. ``language`` is that of titles, meanings and messages (codes are the same in
+    all): without it that of the environment variable ``CLEANFLEET_LANG`` if the policy has it, else the policy's first.
+    Raises :class:`UnknownName` or :class:`LawError`.
 
     >>> policy = load("nz-clean-vehicle-standard", known="2026-11-22")
     >>> answer = policy.one(
@@ -80,4 +83,14 @@ def load(
     """
     from cleanfleet.law.policy import Policy
 
-    return Policy(definition(id_), known=known, values=values, readings=readings, min_grade=min_grade)
+    found = definition(id_)
+    return Policy(
+        found, known=known, values=values, readings=readings, min_grade=min_grade, language=language_of(found, language)
+    )
+
+
+def language_of(found: Definition, wanted: str | None) -> str:
+    """The language asked for (:class:`UnknownName` where the policy hasn't it), else the environment's, else the first."""
+    from cleanfleet.law.texts import choose_language
+
+    return choose_language(found, wanted, os.environ.get(LANGUAGE))

@@ -59,6 +59,13 @@ class Outcome:
     written: list[Path] = field(default_factory=list)
     read_rows: int | None = None
 
+    def meanings(self) -> dict[str, str]:
+        """What each status, reason and flag that occurred means, in the policy's language; without those it says nothing of."""
+        texts = self.policy.texts
+        told = [(self.statuses, texts.status), (self.reasons, texts.reason), (self.flags, texts.flag)]
+        found = {code: meaning(code) for codes, meaning in told for code in sorted(codes)}
+        return {code: meaning for code, meaning in found.items() if meaning}
+
     @property
     def refused_rows(self) -> int:
         return self.statuses[self.policy.definition.outcome.refused]
@@ -128,7 +135,6 @@ def assess_file(
         path, columns, layout=layout, constants=constants, zone=policy.definition.zone,
         unique=checked, spill=spill,
     )  # fmt: skip
-    table.meanings = {check.name: check.description for check in policy.definition.checks}
     summary = policy.summary() if summarise or summary_out is not None else None
     if summary_out is not None and summary is None:
         raise InputError(f"{policy.id} has no summary to write to {summary_out}")
@@ -282,7 +288,7 @@ class Run:
                 for part in [text] if name == "status" else (text or "").split("; "):
                     if part:
                         counter[part] += rows
-        numbers = [o for o in self.policy.outputs if answers.schema[o.name].is_numeric()]
+        numbers = [o for o in self.policy.outputs if o.total and answers.schema[o.name].is_numeric()]
         sums = (
             answers.lazy()
             .filter(pl.any_horizontal(pl.col("status") == word for word in self.policy.definition.outcome.answered))
@@ -325,7 +331,7 @@ class Run:
         reasons = answers["reason"].cast(pl.String).filter(where)
         firsts = batch.first_row.filter(where)
         messages = [
-            self.outcome.table.explain(reason or "", row, first)
+            self.outcome.table.explain(reason or "", row, first, texts=self.policy.texts)
             for reason, row, first in zip(reasons, batch.original.filter(where).iter_rows(named=True), firsts, strict=True)
         ]
         return pl.DataFrame(
@@ -348,6 +354,7 @@ def spark_session() -> Any:
     """A local Spark session on all cores; raises :class:`InputError` where PySpark or Java is missing."""
     import os
     import shutil
+    import sys
 
     try:
         from pyspark.sql import SparkSession
@@ -356,6 +363,7 @@ def spark_session() -> Any:
     if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
         raise InputError("the engine spark needs Java 17 or newer on PATH (or JAVA_HOME)")
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the workers assess with this very cleanfleet
     builder: Any = SparkSession.builder
     return (
         builder.master(os.environ.get("SPARK_MASTER", "local[*]"))

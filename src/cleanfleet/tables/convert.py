@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 import polars as pl
 
-from ..law.columns import BELOW, Column, fold
+from ..law.columns import LESS_THAN, Column, fold
 from .date_cells import civil_dates, read_booleans, read_dates
 from .layout import OTHER, Layout
 from .matching import DateParts, Plan
@@ -37,22 +37,17 @@ class Converter:
             for column in columns
             if column.name in plan.sources or column.name in plan.dates or column.name in plan.constants
         ]
-        self.order = [column.name for column in columns]
         self.plan, self.layout = plan, layout
         self.mark: Mark = mark
         self.zone, self.raw_column, self.trusted = zone, raw_column, trusted
 
     def __call__(self, block: Block) -> tuple[pl.DataFrame, pl.Series]:
         """The typed columns, in the policy's order, and each row's refusal: ``code:column`` joined by ``; ``, or null."""
-        typed: dict[str, pl.Series] = {}
+        typed: list[pl.Series] = []
         refusals: Refusals = []
-        below: dict[str, pl.Series] = {}
         for column in self.columns:
             cells, codes = self.column(column, block)
-            typed[column.name] = cells.alias(column.name)
-            marked_below = self._below(column, block)
-            if marked_below is not None:
-                below[column.below] = marked_below.alias(column.below)
+            typed.append(cells.alias(column.name))
             if codes is not None:
                 refusals.append((column.name, codes))
             theirs = self.plan.sources.get(column.name)
@@ -60,19 +55,22 @@ class Converter:
                 if name == theirs:
                     marked = pl.select(pl.when(block.row.is_in(rows.implode())).then(pl.lit(code))).to_series()
                     refusals.append((column.name, marked))
-        for name, marks in below.items():
-            typed[name] = marks | typed[name].fill_null(value=False) if name in typed else marks
-        return pl.DataFrame([typed[name] for name in self.order if name in typed]), _joined(refusals, block)
+        for column in self.columns:
+            if (is_below := self.below(column, block)) is not None:
+                place = next((i for i, cells in enumerate(typed) if cells.name == column.below), None)
+                if place is None:
+                    typed.append(is_below)
+                else:
+                    typed[place] = typed[place].set(is_below, True)
+        return pl.DataFrame(typed), _joined(refusals, block)
 
-    def _below(self, column: Column, block: Block) -> pl.Series | None:
-        """Which cells are written ``<x``, below a quantification limit; None where none is or may be."""
-        if not column.below or column.name not in self.plan.sources:
+    def below(self, column: Column, block: Block) -> pl.Series | None:
+        """Where a number is written as an upper bound (<1); None for a column or a file that can't have such cells."""
+        theirs = self.plan.sources.get(column.name)
+        if not column.below or theirs is None or block.frame.schema[theirs] != pl.String:
             return None
-        cells = whole_cells(block, self.plan.sources[column.name], self.raw_column)
-        if cells.dtype != pl.String:
-            return None
-        marks = cells.str.strip_chars_start().str.starts_with(BELOW).fill_null(value=False)
-        return marks if marks.any() else None
+        cells = whole_cells(block, theirs, self.raw_column)
+        return cells.str.contains(f"^{LESS_THAN}$").fill_null(value=False).alias(column.below)
 
     def column(self, column: Column, block: Block) -> tuple[pl.Series, pl.Series | None]:
         """One column, typed, and the code of each refused cell (None where there is none)."""
@@ -111,7 +109,7 @@ class Converter:
     def _from_text(self, column: Column, cells: pl.Series) -> tuple[pl.Series, pl.Series | None]:
         if column.is_number:
             if column.below:
-                cells = cells.str.replace(rf"^{BELOW}\s*", "")
+                cells = cells.str.replace(f"^{LESS_THAN}$", "$1")
             numbers, codes = read_numbers(cells, self.mark)
             return self._emptied(column, numbers), codes
         if column.kind == "date":

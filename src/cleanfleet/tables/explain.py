@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..law.columns import REFUSALS, Column, fold
+from ..law.language import ENGLISH, say
+from ..law.texts import Texts
 
 #: Reasons for which a record as a whole, not a cell, is refused.
 RECORD_REASONS = {
@@ -36,49 +38,62 @@ def explain_refusal(
     *,
     sources: Mapping[str, str] | None = None,
     first_row: int | None = None,
-    meanings: Mapping[str, str] | None = None,
+    texts: Texts | None = None,
 ) -> str:
     """One sentence for each of ``reasons`` (``code:column`` joined by ``; ``), joined by a blank.
 
     ``originals`` are the record's cells as they stand, by the file's column names; ``sources`` tells which of them is which
     of ours (our column -> the file's; without it the names are compared). ``first_row`` is the record that a ``duplicate``
-    repeats. ``meanings`` says in words what the policy's own reasons mean. An unknown reason is named as it is.
+    repeats. ``texts`` gives the language (English without it) and what the scheme's own checks say. An unknown reason is
+    named as it is.
     """
-    by_name = {column.name: column for column in columns}
-    return " ".join(
-        _sentence(reason.strip(), by_name, originals, sources or {}, first_row, meanings or {})
-        for reason in reasons.split(";")
-        if reason.strip()
-    )
+    one = _Sentence({column.name: column for column in columns}, originals, sources or {}, first_row, texts)
+    return " ".join(one(reason.strip()) for reason in reasons.split(";") if reason.strip())
 
 
-def _sentence(
-    reason: str,
-    columns: Mapping[str, Column],
-    originals: Mapping[str, object],
-    sources: Mapping[str, str],
-    first_row: int | None,
-    meanings: Mapping[str, str],
-) -> str:
-    code, _, name = reason.partition(":")
-    if reason in RECORD_REASONS:
-        return f"{_capital(RECORD_REASONS[reason])}."
-    column = columns.get(name)
-    theirs = sources.get(name) or _same_name(name, originals)
-    value = "" if theirs is None or originals.get(theirs) is None else f" {_short(originals[theirs])}"
-    field = name if theirs in (None, name) else f"{name} (column {theirs})"
-    if meanings.get(reason):
-        return f"{field}:{value} is refused: {meanings[reason]}."
-    if code == "duplicate":
-        where = f"record {first_row}" if first_row is not None else "an earlier record"
-        return f"{field}:{value} stands in {where} already; each may be given once."
-    allowed = f"; allowed is {column.allowed}" if column is not None else ""
-    if code == "not_a_number" and column is not None and _maybe_thousands(originals.get(theirs or "")):
-        return f"{field}:{value} {_UNCERTAIN_MARK}{allowed}."
-    said = REFUSALS.get(code) or CELL_REASONS.get(code)
-    if said is None:
-        return f"{field}:{value} is refused ({code}){allowed}."
-    return f"{field}:{value} {said}{allowed}."
+class _Sentence:
+    """What is said of one reason, about one record."""
+
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        originals: Mapping[str, object],
+        sources: Mapping[str, str],
+        first_row: int | None,
+        texts: Texts | None,
+    ) -> None:
+        self.columns, self.originals, self.sources, self.first_row = columns, originals, sources, first_row
+        self.checks = {} if texts is None else texts.checks
+        self.language = ENGLISH if texts is None else texts.language
+
+    def say(self, text: str, **parts: object) -> str:
+        return say(self.language, text, **parts)
+
+    def __call__(self, reason: str) -> str:
+        code, _, name = reason.partition(":")
+        if reason in RECORD_REASONS:
+            return f"{_capital(self.say(RECORD_REASONS[reason]))}."
+        column = self.columns.get(name)
+        theirs = self.sources.get(name) or _same_name(name, self.originals)
+        cell = None if theirs is None else self.originals.get(theirs)
+        value = "" if cell is None else f" {_short(cell)}"
+        field = name if theirs in (None, name) else f"{name} ({self.say('column {name}', name=theirs)})"
+        if self.checks.get(reason):
+            return f"{field}:{value} {self.checks[reason]}."
+        if code == "duplicate":
+            where = self.say("record {row}" if self.first_row is not None else "an earlier record", row=self.first_row)
+            return f"{field}:{value} {self.say('stands in {where} already; each may be given once.', where=where)}"
+        if column is not None and code in REFUSALS and not (code == "not_a_number" and _maybe_thousands(cell)):
+            return f"{field}:{value} {column.why(code, cell, self.language)}."
+        allowed = ""
+        if column is not None:
+            allowed = f"; {self.say('allowed is {allowed}', allowed=column.allowed_in(self.language))}"
+        if code == "not_a_number" and column is not None:
+            return f"{field}:{value} {self.say(_UNCERTAIN_MARK)}{allowed}."
+        said = REFUSALS.get(code) or CELL_REASONS.get(code)
+        if said is None:
+            return f"{field}:{value} {self.say('is refused ({code})', code=code)}{allowed}."
+        return f"{field}:{value} {self.say(said)}{allowed}."
 
 
 def _same_name(name: str, originals: Mapping[str, object]) -> str | None:

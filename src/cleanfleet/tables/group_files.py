@@ -6,6 +6,7 @@ the refused ones, with its own cells.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import polars as pl
 
 from ..law.errors import InputError
 from ..law.grouped import Grouped
+from ..law.texts import Texts
 from .assess_file import REFUSAL, ROW, Outcome, Run, plain
 from .writers import Writer, writer
 
@@ -30,9 +32,6 @@ def assess_group_file(
     outcome, group, table = run.outcome, grouped.group, run.outcome.table
     if run.engine == "spark":
         raise InputError(f"{run.policy.id} answers groups of rows, which the engine spark can't; use polars or duckdb")
-    table.meanings.update({f"contradiction:{name}": f"the rows of a {group.by} say different things" for name in group.same})
-    table.meanings[f"duplicate:{group.once}"] = f"it stands in more than one row of the {group.by}"
-    table.meanings[f"missing:{group.by}"] = "without it nobody knows what rows belong together"
     sinks: list[Writer] = []
     try:
         main = writer(out, input_columns=grouped.names()) if out is not None else None
@@ -110,21 +109,39 @@ def _refused(run: Run, grouped: Grouped, rows: pl.DataFrame, groups: pl.DataFram
     cells = original[hit["__place"].to_list()] if hit.height else original.clear()
     reasons: list[str] = []
     messages: list[str] = []
+    texts, told_group = run.policy.texts, _meanings(grouped, run.policy.texts)
+    texts = dataclasses.replace(texts, checks={**texts.checks, **told_group})
     shared = {f"duplicate:{grouped.group.once}", f"missing:{by}", *(f"contradiction:{n}" for n in grouped.group.same)}
     for row, line in zip(hit.iter_rows(named=True), cells.iter_rows(named=True), strict=True):
         told = row["reason"] or "" if row["status"] == own else ""
         parts = [part for part in told.split("; ") if part]
         parts += [part for part in (row["whole"] or "").split("; ") if part in shared and part not in parts]
         if parts:
-            messages.append(table.explain("; ".join(parts), line, line["__first"]))
+            messages.append(table.explain("; ".join(parts), line, line["__first"], texts=texts))
         else:
             parts = [row["whole"]]
-            messages.append(f"Another row of {by} {row[by]} is refused ({row['whole']}), and with it the whole {by}.")
+            messages.append(
+                texts.say(
+                    "Another row of {by} {name} is refused ({reason}), and with it the whole {by}.",
+                    by=by, name=row[by], reason=row["whole"],
+                )
+            )  # fmt: skip
         reasons.append("; ".join(parts))
     return pl.DataFrame(
         [hit[ROW].cast(pl.Int64).alias("row"), pl.Series("reason", reasons, dtype=pl.String),
          pl.Series("message", messages, dtype=pl.String)]
     ).hstack(cells.drop("__first").select(pl.exclude("row", "reason", "message")))  # fmt: skip
+
+
+def _meanings(grouped: Grouped, texts: Texts) -> dict[str, str]:
+    """What the reasons of a group mean, for the sentence about a row."""
+    by, same = grouped.group.by, grouped.group.same
+    differs = texts.say("is not what another row of the same {by} says", by=by)
+    return {
+        **dict.fromkeys((f"contradiction:{name}" for name in same), differs),
+        f"duplicate:{grouped.group.once}": texts.say("stands in more than one row of the same {by}", by=by),
+        f"missing:{by}": texts.say("is empty, so that nobody knows what rows belong together"),
+    }
 
 
 def _sorted(lines: pl.DataFrame, groups: pl.DataFrame, grouped: Grouped) -> pl.DataFrame:

@@ -31,7 +31,8 @@ class Plan:
 def match(path: Path, names: Sequence[str], columns: Sequence[Column], layout: Layout, constants: Mapping[str, str]) -> Plan:
     """The plan for a file with the columns ``names``.
 
-    A mapping comes first, then the same name, then the same name but for case, blanks, hyphens and underscores. Raises
+    A mapping comes first, then the same name, then the same name but for case, blanks, hyphens and underscores, then another
+    name of the column. Raises
     :class:`InputError` for a required column that is found nowhere, an ambiguous name, a mapped column that the file does
     not have, and a constant that is unknown, refused, or a column of the file.
     """
@@ -51,7 +52,8 @@ def match(path: Path, names: Sequence[str], columns: Sequence[Column], layout: L
             taken.update(part for part in parts if isinstance(part, str))
     for column in columns:
         if column.name not in plan.sources and column.name not in plan.dates:
-            found = _named(path, [name for name in names if name not in taken], column.name)
+            free = [name for name in names if name not in taken]
+            found = _named(path, free, column.name) or _other_name(path, free, column)
             if found is not None:
                 plan.sources[column.name] = found
     for column in columns:
@@ -98,6 +100,16 @@ def _named(path: Path, names: Sequence[str], wanted: str) -> str | None:
             f"{path}: the columns {' and '.join(map(repr, alike))} could each be {wanted}; name one in a mapping"
         )
     return alike[0] if alike else None
+
+
+def _other_name(path: Path, names: Sequence[str], column: Column) -> str | None:
+    """The one of ``names`` that is another name of the column."""
+    found = [theirs for other in column.names if (theirs := _named(path, names, other)) is not None]
+    if len(found) > 1:
+        raise InputError(
+            f"{path}: the columns {' and '.join(map(repr, found))} could each be {column.name}; name one in a mapping"
+        )
+    return found[0] if found else None
 
 
 def _parts(path: Path, names: Sequence[str], ours: str, layout: Layout) -> DateParts | None:

@@ -19,7 +19,7 @@ _POLARS = (pl.exceptions.PolarsError, TypeError, ValueError)
 class ParquetSource:
     """A Parquet file; see :class:`~cleanfleet.tables.source.Source`."""
 
-    def __init__(self, path: Path, batch_rows: int = 200_000) -> None:
+    def __init__(self, path: Path, batch_rows: int = 131_072) -> None:
         self.path = path
         self.batch_rows = batch_rows
         self.notes: list[str] = []

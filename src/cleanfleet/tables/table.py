@@ -13,6 +13,7 @@ import polars as pl
 
 from ..law.columns import Column
 from ..law.errors import InputError, near
+from ..law.texts import Texts
 from .convert import Converter, as_text, join_reasons, whole_cells
 from .csv_source import CsvSource
 from .explain import explain_refusal
@@ -29,8 +30,8 @@ from .xlsx_source import XlsxSource
 #: Rows from which the decimal mark of a file is decided.
 SAMPLE_ROWS = 10_000
 
-#: Most rows of a batch.
-BATCH_ROWS = 250_000
+#: Most rows of a batch: small enough that the memory of one serves the next, large enough to be a row group of Parquet.
+BATCH_ROWS = 131_072
 
 #: The flag of a row that repeats an earlier one in every cell, and the name of its key.
 DUPLICATE_ROW = "duplicate_row"
@@ -75,8 +76,6 @@ class Table:
         self.notes: list[str] = list(source.notes)
         self.original_columns = list(source.schema)
         self.sources = dict(converter.plan.sources)
-        #: What the policy's own reasons for a refusal mean, in words.
-        self.meanings: dict[str, str] = {}
         self._source, self._converter = source, converter
         self._columns, self._batch_rows = columns, batch_rows
         self._stamp = _stamp(path)
@@ -96,11 +95,11 @@ class Table:
                 yield self._batch(part)
         self.rows = rows
 
-    def explain(self, reasons: str, originals: Mapping[str, object], first_row: int | None = None) -> str:
+    def explain(
+        self, reasons: str, originals: Mapping[str, object], first_row: int | None = None, *, texts: Texts | None = None
+    ) -> str:
         """:func:`explain_refusal` with this file's column names."""
-        return explain_refusal(
-            reasons, self._columns, originals, sources=self.sources, first_row=first_row, meanings=self.meanings
-        )
+        return explain_refusal(reasons, self._columns, originals, sources=self.sources, first_row=first_row, texts=texts)
 
     def _batch(self, block: Block) -> Batch:
         height = len(block.row)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cleanfleet.cli import shared
-from cleanfleet.law.columns import Column, Refused, opened
+from cleanfleet.law.columns import Column, Refused
 from cleanfleet.law.errors import InputError
 
 POLICY = "co-heavy-duty-engines"
@@ -60,15 +60,14 @@ def diesel_sulfur(
 
 def _held(text: str, limit: Decimal | None) -> dict[str, Any]:
     """Status and margin of a result; one below a quantification limit over the limit is not determined."""
-    cells = opened({SULFUR.name: text}, [SULFUR])
+    bare, below = SULFUR.bounded(text)
     try:
-        number = SULFUR.read(cells[SULFUR.name])
+        number = SULFUR.read(bare)
     except Refused as refused:
         raise InputError(f"--sulfur: {refused.message}") from None
     if number is None:
         raise InputError(f"--sulfur: is empty; allowed is {SULFUR.allowed}")
     value = Decimal(number).scaleb(-SULFUR.decimals)
-    below = bool(cells.get(SULFUR.below))
     if limit is None or (below and value > limit):
         return {"status": "not_determined"}
     return {"status": "compliant" if value <= limit else "non_compliant", "margin_mg_per_kg": limit - value}

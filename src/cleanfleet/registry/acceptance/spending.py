@@ -1,0 +1,101 @@
+"""Taking credits: which lots, in which order, by the bank's rules; every take becomes a movement."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+
+from cleanfleet import credits as bank
+from cleanfleet.registry.accounts.models import Account
+from cleanfleet.registry.ledger import book
+from cleanfleet.registry.ledger.operations import Work
+from cleanfleet.registry.refusals import Forbidden, Invalid, NotDetermined, Short
+from cleanfleet.registry.rulings import law
+
+#: The one pool of grams of a condition, whatever the vehicles' type (a reading, graded low).
+CREDIT = "credit:{}"
+
+
+def unit_of(account: Account) -> str:
+    """The unit of the credits that the account's vehicles earn."""
+    return CREDIT.format(account.condition)
+
+
+def lots(account: Account, pool: str) -> list[bank.Lot]:
+    """The account's lots of a pool, as the bank's rules want them."""
+    unit = CREDIT.format(pool)
+    reserved = {row.lot: row.amount for row in book.lots(account.pk, "reserved", unit)}
+    held = {row.lot: row for row in book.lots(account.pk, "held", unit)}
+    rows = held | {row.lot: row for row in book.lots(account.pk, "reserved", unit) if row.lot not in held}
+    return [
+        bank.Lot(
+            id=row.lot,
+            account=account.number,
+            pool=pool,
+            vintage=row.vintage,
+            earned_on=row.earned_on,
+            amount=(held[row.lot].amount if row.lot in held else 0) + reserved.get(row.lot, 0),
+            reserved=reserved.get(row.lot, 0),
+            origin=row.origin,
+        )
+        for row in rows.values()
+    ]
+
+
+def plan(
+    account: Account,
+    grams: int,
+    on: dt.date,
+    *,
+    vintages: Collection[int] = (),
+    year: int | None = None,
+    for_transfer: bool = False,
+) -> bank.Plan:
+    """The lots that so many grams would come from on that day.
+
+    Raises :class:`Short`, naming pool, vintage, needed, free and reserved; :class:`NotDetermined`; :class:`Forbidden` where the
+    rules don't allow it; :class:`Invalid`.
+    """
+    try:
+        return bank.plan(
+            lots(account, account.condition),
+            grams,
+            pool=account.condition,
+            on=on,
+            known=law.policy(on).known,
+            rules=law.bank(on),
+            year=year,
+            vintages=vintages,
+            for_transfer=for_transfer,
+        ).require()
+    except bank.CreditError as error:
+        raise refusal(error) from error
+
+
+def refusal(error: bank.CreditError) -> Exception:
+    """The bank's refusal as the register's."""
+    if isinstance(error, bank.Shortage):
+        return Short(
+            "not_enough_credits", str(error), pool=error.pool, vintages=list(error.vintages), needed=error.needed,
+            free=error.free, reserved=error.reserved,
+        )  # fmt: skip
+    if isinstance(error, bank.NotDetermined):
+        return NotDetermined("not_determined", str(error), missing=list(error.missing))
+    if isinstance(error, bank.NotPermitted):
+        return Forbidden("not_permitted", str(error))
+    return Invalid("invalid_input", str(error))
+
+
+def take(work: Work, account: Account, takes: Sequence[bank.Take], source: str, target: str, *, subject: int) -> None:
+    """Move what a plan takes from one of the account's buckets to another (``used`` is the system's)."""
+    unit = unit_of(account)
+    owner = None if target in ("used", "expired", "cancelled") else account.pk
+    for one in takes:
+        work.move(
+            unit,
+            work.bucket(account.pk, source, unit),
+            work.bucket(owner, target, unit),
+            one.amount,
+            lot=int(one.lot.id),
+            subject=subject,
+        )

@@ -1,0 +1,1 @@
+"""What is done after acceptance: corrections, withdrawals, and charges that are owed and met later."""

@@ -1,0 +1,147 @@
+"""Meeting charges that are owed: those of the phase-in of 2023, of a correction, of credits that had been spent."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pydantic
+
+from cleanfleet.registry.acceptance import spending
+from cleanfleet.registry.acceptance.operations import Grams, Vintage
+from cleanfleet.registry.accounts import permissions
+from cleanfleet.registry.accounts.models import Account
+from cleanfleet.registry.accounts.operations import OnAccount
+from cleanfleet.registry.ledger import book
+from cleanfleet.registry.ledger.models import Movement
+from cleanfleet.registry.ledger.operations import Work
+from cleanfleet.registry.payments import operations as payments
+from cleanfleet.registry.payments.models import Payment
+from cleanfleet.registry.refusals import Conflict, Invalid, NotDetermined
+from cleanfleet.registry.rulings import law
+
+from .models import Part, Settlement
+from .states import SETTLEMENT
+
+
+def owed(account: Account) -> list[tuple[str, int]]:
+    """(unit, grams) that the account owes, the oldest year first."""
+    found = [(unit, amount) for (kind, unit), amount in book.balances(account.pk).items() if kind == "owed"]
+    return sorted(found, key=lambda one: (one[0].rsplit(":", 1)[1], one[0]))
+
+
+def rate(unit: str, on: dt.date, scheme: str = "payg") -> int:
+    """Cents for each gram of a unit of charge, at the rate of its year (rates change on 1 January), as known on ``on``."""
+    _, condition, _, year = unit.split(":")
+    value, _ = law.policy(on).value("charge_rate", on=dt.date(int(year), 12, 31), scheme=scheme, condition=condition)
+    if value is None:
+        raise NotDetermined("not_determined", f"the rate of {year} isn't known", missing=["charge_rate"])
+    return int(value * 100)
+
+
+class SettleCharges(OnAccount):
+    """Meet all charges that the account owes: ``credits_g`` grams by credits, the rest in money at each year's own rate.
+
+    The oldest year is met first. With money it waits for the payment, and the credits are reserved until then.
+    """
+
+    credits_g: Grams = 0
+    vintages: list[Vintage] = pydantic.Field(default_factory=list)
+    provider: str = "local"
+
+    def run(self, work: Work) -> dict[str, Any]:
+        account = self.find(work)
+        permissions.require(work.by, account, "accept_vehicles")
+        due = law.day("payment_at_acceptance_starts_on", work.today)
+        if work.today < due:
+            raise Conflict("phase_in", f"charges of the phase-in are met from {due}")
+        if Settlement.objects.filter(account=account, state="waiting").exists():
+            raise Conflict("waiting", "a settlement of this account waits for its payment")
+        units = owed(account)
+        total = sum(amount for _, amount in units)
+        if not total:
+            raise Conflict("nothing_owed", f"account {account.number} owes no charge")
+        if self.credits_g > total:
+            raise Invalid("credits_g", f"credits_g is {self.credits_g}; {total} g are owed", field="credits_g")
+        takes = spending.plan(account, self.credits_g, work.today, vintages=self.vintages).takes if self.credits_g else ()
+        parts, left = [], self.credits_g
+        for unit, amount in units:
+            offset = min(left, amount)
+            left -= offset
+            parts.append(Part(unit=unit, offset_g=offset, money_g=amount - offset, rate_cents=rate(unit, work.today)))
+        money = sum(part.money_g * part.rate_cents for part in parts)
+        settlement = Settlement.objects.create(
+            public_id=work.id("set"),
+            account=account,
+            state="waiting" if money else "settled",
+            on=work.today,
+            offset_g=self.credits_g,
+            money_cents=money,
+            begun_id=work.number,
+            ended_id=None if money else work.number,
+        )
+        for part in parts:
+            part.settlement = settlement
+        Part.objects.bulk_create(parts)
+        work.law(law.policy(work.today))
+        if money:
+            spending.take(work, account, takes, "held", "reserved", subject=settlement.pk)
+            settlement.payment = payments.create(work, account, money, "charges", settlement.pk, self.provider)
+            settlement.save(update_fields=["payment"])
+        else:
+            spending.take(work, account, takes, "held", "used", subject=settlement.pk)
+            _meet(work, settlement)
+        return _told(settlement)
+
+
+def _meet(work: Work, settlement: Settlement) -> None:
+    for part in settlement.parts.order_by("pk"):
+        start = work.bucket(settlement.account_id, "owed", part.unit)
+        for kind, amount in (("met_by_credits", part.offset_g), ("met_by_money", part.money_g)):
+            if amount:
+                work.move(part.unit, start, work.bucket(None, kind, part.unit), amount, subject=settlement.pk)
+
+
+def _move_reserved(work: Work, settlement: Settlement, target: str) -> None:
+    unit = spending.unit_of(settlement.account)
+    start = work.bucket(settlement.account_id, "reserved", unit)
+    to = work.bucket(None if target == "used" else settlement.account_id, target, unit)
+    reserved = Movement.objects.filter(seal_id=settlement.begun_id, target__kind="reserved", subject=settlement.pk)
+    for lot, amount in list(reserved.order_by("line").values_list("lot_id", "amount")):
+        work.move(unit, start, to, amount, lot=lot, subject=settlement.pk)
+
+
+def _told(settlement: Settlement) -> dict[str, Any]:
+    payment = settlement.payment
+    return {
+        "settlement": settlement.public_id,
+        "state": settlement.state,
+        "offset_g": settlement.offset_g,
+        "money_cents": settlement.money_cents,
+        "payment": None if payment is None else payment.public_id,
+    }
+
+
+@payments.handles("charges", "succeed")
+def _paid(work: Work, payment: Payment) -> dict[str, Any]:
+    settlement = Settlement.objects.select_related("account__holder").get(pk=payment.subject)
+    settlement.state = SETTLEMENT.go(settlement.state, "complete", {"system"})
+    settlement.ended_id = work.number
+    settlement.save(update_fields=["state", "ended"])
+    _move_reserved(work, settlement, "used")
+    payments.receive(work, payment)
+    _meet(work, settlement)
+    receipt = payments.issue_receipt(work, payment, "Land Transport Act 1998, Part 13")
+    return {**_told(settlement), "receipt": receipt.number}
+
+
+@payments.handles("charges", "decline")
+@payments.handles("charges", "time_out")
+def _not_paid(work: Work, payment: Payment) -> dict[str, Any]:
+    settlement = Settlement.objects.select_related("account").get(pk=payment.subject)
+    if settlement.state == "waiting":
+        settlement.state = SETTLEMENT.go(settlement.state, "release", {"system"})
+        settlement.ended_id = work.number
+        settlement.save(update_fields=["state", "ended"])
+        _move_reserved(work, settlement, "held")
+    return _told(settlement)

@@ -1,0 +1,120 @@
+"""The whole history done again in an empty book, and compared: the operations alone must give the same movements.
+
+Every operation is performed anew, in the order in which they were sealed, with the clock held at its instant and its own random seed, in a
+scratch database in memory. What each moved is compared by account, bucket, unit, lot and amount, and so is its answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connections
+
+from .ledger.audit import Finding
+from .ledger.models import Movement, Operation, Principal, PrivateText, Seal
+from .ledger.operations import Action, Replay, perform, replaying
+
+SCRATCH = "replay"
+_ERASED = "erased"
+
+
+def _movements(operation: int) -> list[tuple[Any, ...]]:
+    found = Movement.objects.filter(seal_id=operation).order_by("line")
+    return list(
+        found.values_list(
+            "line",
+            "unit__code",
+            "source__owner__public_id",
+            "source__kind",
+            "target__owner__public_id",
+            "target__kind",
+            "lot__owner__public_id",
+            "lot__vintage",
+            "lot__earned_on",
+            "amount",
+        )
+    )
+
+
+def _history() -> Iterator[dict[str, Any]]:
+    """Each operation as it was done, with its seal's answer, its movements and its private texts."""
+    order = Seal.objects.order_by("position").values_list("operation_id", "answer")
+    for number, answer in order.iterator(2000):
+        operation = Operation.objects.select_related("principal").get(pk=number)
+        private = dict(PrivateText.objects.filter(operation_id=number).values_list("field", "text"))
+        given = json.loads(operation.input)
+        for name, value in given.items():
+            if isinstance(value, dict) and set(value) == {"private"}:
+                given[name] = private.get(name, f"{_ERASED}@{_ERASED}")
+        yield {
+            "operation": operation,
+            "input": given,
+            "answer": answer,
+            "moved": _movements(number),
+        }
+
+
+def run() -> list[Finding]:
+    """Findings where the history, done again, gives anything else than the book has."""
+    history = list(_history())
+    principals = list(Principal.objects.order_by("pk").values("pk", "public_id", "kind"))
+    findings: list[Finding] = []
+    with _scratch():
+        given = [p for p in principals if _given(p["public_id"], history)]
+        Principal.objects.bulk_create(Principal(id=p["pk"], public_id=p["public_id"], kind=p["kind"]) for p in given)
+        for one in history:
+            findings += _again(one)
+            if len(findings) >= 100:
+                break
+    return findings
+
+
+def _given(public_id: str, history: list[dict[str, Any]]) -> bool:
+    """Whether no operation made the principal: the system, which is there from the start."""
+    made = {json.loads(one["answer"]).get("person") for one in history if one["operation"].name == "register_person"}
+    return public_id not in made
+
+
+def _again(one: dict[str, Any]) -> Iterator[Finding]:
+    operation: Operation = one["operation"]
+    about = f"operation {operation.pk} ({operation.name})"
+    kind = Action.kinds.get(operation.name)
+    if kind is None or kind.schema_version != operation.schema:
+        yield Finding("replay", about, f"this version knows no {operation.name} of schema {operation.schema}")
+        return
+    by = Principal.objects.filter(public_id=operation.principal.public_id).first()
+    if by is None:
+        yield Finding("replay", about, f"its principal {operation.principal.public_id} was made by no operation before")
+        return
+    try:
+        with replaying(Replay(operation.pk, operation.nonce, operation.recorded_at)):
+            done = perform(kind.model_validate(one["input"]), by=by, key=operation.key, effective_on=operation.effective_on)
+    except Exception as error:
+        yield Finding("replay", about, f"can't be done again: {type(error).__name__}: {error}")
+        return
+    if done.answer != json.loads(one["answer"]):
+        yield Finding("replay", about, f"answers {done.answer} now, it answered {one['answer']}")
+    moved = _movements(operation.pk)
+    if moved != one["moved"]:
+        yield Finding("replay", about, f"moves {moved} now, it moved {one['moved']}")
+
+
+class _scratch:
+    """Django's default connection is an empty, migrated database in memory, for as long as this lasts."""
+
+    def __enter__(self) -> None:
+        connections["default"].close()
+        self.before = connections.databases["default"]
+        options = {"transaction_mode": "IMMEDIATE"}
+        settings = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": options}
+        connections.databases["default"] = dict(connections.configure_settings({"default": settings})["default"])
+        del connections["default"]
+        call_command("migrate", verbosity=0, interactive=False)
+
+    def __exit__(self, *_: object) -> None:
+        connections["default"].connection.close()
+        connections.databases["default"] = self.before
+        del connections["default"]

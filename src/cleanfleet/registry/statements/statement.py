@@ -1,0 +1,137 @@
+"""An account's statement for a period: opening balances, every movement, closing balances."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import polars as pl
+from django.db.models import F, Q, Sum
+
+from cleanfleet.registry.accounts.models import Account
+from cleanfleet.registry.ledger.models import Movement
+from cleanfleet.registry.refusals import Invalid
+from cleanfleet.registry.vehicles.models import Identifier, Result
+
+
+class Entry(NamedTuple):
+    """One change of one of the account's buckets. ``amount`` is signed; grams CO2/km, or cents for NZD."""
+
+    date: dt.date
+    recorded_at: dt.datetime
+    operation: str
+    unit: str
+    bucket: str
+    vintage: int | None
+    amount: int
+    balance: int
+    vehicle: str
+    client: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement: balances by (bucket, unit) before the first day and after the last, and what lies between."""
+
+    number: str
+    name: str
+    first: dt.date
+    last: dt.date
+    opening: dict[tuple[str, str], int]
+    entries: tuple[Entry, ...]
+    closing: dict[tuple[str, str], int]
+
+    def frame(self) -> pl.DataFrame:
+        """The entries as a table: cents as decimal dollars where the unit is NZD."""
+        columns: dict[str, Any] = {
+            "date": [e.date for e in self.entries],
+            "operation": [e.operation for e in self.entries],
+            "unit": [e.unit for e in self.entries],
+            "bucket": [e.bucket for e in self.entries],
+            "vintage": [e.vintage for e in self.entries],
+            "amount": [e.amount for e in self.entries],
+            "balance": [e.balance for e in self.entries],
+            "vehicle": [e.vehicle for e in self.entries],
+            "client": [e.client for e in self.entries],
+            "reference": [e.reference for e in self.entries],
+        }
+        texts = {"operation", "unit", "bucket", "vehicle", "client", "reference"}
+        schema = {name: pl.String if name in texts else pl.Date if name == "date" else pl.Int64 for name in columns}
+        return pl.DataFrame(columns, schema=schema)
+
+    def balances(self) -> pl.DataFrame:
+        """Opening and closing balance of each bucket, and the sum of its changes."""
+        places = sorted(self.opening.keys() | self.closing.keys())
+        rows = [(bucket, unit, self.opening.get((bucket, unit), 0), self.closing.get((bucket, unit), 0)) for bucket, unit in places]
+        frame = pl.DataFrame(rows, schema=["bucket", "unit", "opening", "closing"], orient="row")
+        return frame.with_columns(change=pl.col("closing") - pl.col("opening")) if rows else frame
+
+
+def statement(account: Account, first: dt.date, last: dt.date, *, client: str | None = None) -> Statement:
+    """The account's statement from ``first`` through ``last``; with ``client`` only the entries of that client's vehicles.
+
+    Who asks must be allowed to see the account: callers come with an account from
+    :func:`cleanfleet.registry.accounts.permissions.account_for`.
+    """
+    if last < first:
+        raise Invalid("period", f"the period's last day {last} lies before its first day {first}", field="last")
+    running: dict[tuple[str, str], int] = defaultdict(int)
+    mine = Q(source__owner_id=account.pk) | Q(target__owner_id=account.pk)
+    for side, sign in (("source", -1), ("target", 1)):
+        before = Movement.objects.filter(**{f"{side}__owner_id": account.pk, "seal__operation__effective_on__lt": first})
+        for kind, unit, amount in before.values_list(f"{side}__kind", "unit__code").annotate(n=Sum("amount")).values_list(
+            f"{side}__kind", "unit__code", "n"
+        ):
+            running[kind, unit] += sign * int(amount)
+    opening = {place: amount for place, amount in running.items() if amount}
+    moved = (
+        Movement.objects.filter(mine, seal__operation__effective_on__range=(first, last))
+        .order_by("seal__operation__effective_on", "seal__position", "line")
+        .values_list(
+            "seal__operation__effective_on",
+            "seal__operation__recorded_at",
+            "seal__operation__name",
+            "unit__code",
+            "lot__vintage",
+            "amount",
+            "subject",
+            *(F(f"{side}__{what}") for side in ("source", "target") for what in ("owner_id", "kind")),
+        )
+    )
+    rows = list(moved)
+    told = _vehicles({row[6] for row in rows if row[6] is not None and not row[3].startswith("NZD")})
+    entries = []
+    for date, at, name, unit, vintage, amount, subject, source, source_kind, target, target_kind in rows:
+        vehicle, of_client, reference = told.get(subject, ("", "", "")) if subject is not None else ("", "", "")
+        for owner, kind, change in ((source, source_kind, -amount), (target, target_kind, amount)):
+            if owner != account.pk:
+                continue
+            running[kind, unit] += change
+            if client is None or of_client == client:
+                entries.append(
+                    Entry(date, at, name, unit, kind, vintage, change, running[kind, unit], vehicle, of_client, reference)
+                )
+    closing = {place: amount for place, amount in running.items() if amount}
+    return Statement(account.number, account.name, first, last, opening, tuple(entries), closing)
+
+
+def _vehicles(results: set[int]) -> dict[int, tuple[str, str, str]]:
+    """Result -> (VIN or chassis number, client, own reference) of the vehicles behind movements."""
+    found: dict[int, tuple[str, str, str]] = {}
+    numbers = sorted(results)
+    for start in range(0, len(numbers), 5000):
+        part = list(
+            Result.objects.filter(pk__in=numbers[start : start + 5000]).values_list(
+                "pk", "claim__vehicle_id", "claim__client", "claim__own_reference"
+            )
+        )
+        names = dict(
+            Identifier.objects.filter(vehicle_id__in={vehicle for _, vehicle, _, _ in part})
+            .order_by("-kind")
+            .values_list("vehicle_id", "value")
+        )
+        found.update({pk: (names.get(vehicle, ""), client, reference) for pk, vehicle, client, reference in part})
+    return found

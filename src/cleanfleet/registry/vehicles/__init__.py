@@ -1,0 +1,1 @@
+"""Vehicles, what is known of them, and which account claims them."""
