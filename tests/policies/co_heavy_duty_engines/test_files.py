@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from cleanfleet import policies
 from cleanfleet.cli import main
 
 FILE = """report,fuel,size_class,gvw_kg,obd,in_circulation,standard,on,cycle,unit,co,hc,thc,nmhc,ch4,nox,pm,pn_per_kwh,nh3_ppm,lab
@@ -153,6 +154,18 @@ def test_detail_is_for_groups_of_rows(run: Callable[..., Ended]) -> None:
     ended = run("assess", "v.csv", "--policy", "nz-clean-vehicle-standard", "--detail", "d.csv")
     assert ended.code == 2
     assert "answers each row by itself" in ended.err
+
+
+def test_in_spanish(run: Callable[..., Ended]) -> None:
+    ended = run("assess", "r.csv", *POLICY, "--lang", "es", "--refused", "x.csv")
+    assert ended.code == 0, ended.err
+    assert "Límites de emisión de motores de vehículos pesados, Colombia" in ended.out
+    assert "entre los límites de dos lecturas: nox:ETC:3.5-7" in ended.out
+    messages = pl.read_csv("x.csv", infer_schema=False)["message"].to_list()
+    assert messages[0].startswith("unit: 'g/kWh' no es la unidad de la norma declarada")
+    assert messages[2].startswith("Otra fila de report D se rechaza")
+    assert "no es lo que dice otra fila del mismo report" in messages[-1]
+    assert policies.load("co-heavy-duty-engines", language="es").texts.reason("over:pm:ESC") == "sobre el límite: pm:ESC"
 
 
 def test_explained(run: Callable[..., Ended]) -> None:
