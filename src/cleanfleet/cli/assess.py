@@ -43,6 +43,7 @@ def run_assess(
     out: Path | None,
     refused: Path | None,
     fleet_out: Path | None,
+    detail: Path | None,
     chart: Path | None,
     unique: Sequence[str],
     language: str | None,
@@ -58,7 +59,16 @@ def run_assess(
         constants["scheme"] = scheme
     if preset and mapping:
         raise InputError("--preset and --columns exclude each other")
-    check_places({"the input": file, "--out": out, "--refused": refused, "--fleet-out": fleet_out, "--chart": chart})
+    check_places(
+        {
+            "the input": file,
+            "--out": out,
+            "--refused": refused,
+            "--fleet-out": fleet_out,
+            "--detail": detail,
+            "--chart": chart,
+        }
+    )
     if chart is not None:
         from cleanfleet.charts import check_target
 
@@ -78,6 +88,7 @@ def run_assess(
             out=out,
             refused=refused,
             summary_out=fleet_out,
+            detail=detail,
             unique=unique,
             spill=bool(unique),
             summarise=scheme == "fleet" or fleet_out is not None or policy.definition.summary.get("always") == "true",
@@ -145,6 +156,7 @@ def as_content(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
         "overlays": [overlay.id for overlay in policy.program.overlays],
         "readings": dict(policy.program.readings),
         "rows": outcome.rows,
+        **({} if outcome.read_rows is None else {"read_rows": outcome.read_rows}),
         "language": policy.texts.language,
         "statuses": dict(outcome.statuses),
         "reasons": dict(outcome.reasons),
@@ -177,6 +189,9 @@ def show_outcome(outcome: Outcome, file: Path) -> None:
             )
     parts = [f"{rows:,} {status.replace('_', ' ')}" for status, rows in sorted(outcome.statuses.items())]
     rows = say("{rows} rows", rows=f"{outcome.rows:,}")
+    if outcome.read_rows is not None:
+        read = say("{rows} rows", rows=f"{outcome.read_rows:,}")
+        rows = f"{outcome.rows:,} {_records(outcome)} ({read})"
     out.print(f"[bold]{rows}[/] {say('of')} {escape(file.name)} = {' + '.join(parts)}", soft_wrap=True)
     told = [("reason", outcome.reasons, texts.reason), ("flag", outcome.flags, texts.flag)]
     if texts.language != policy.definition.languages[0]:  # whose codes are words of another language
@@ -210,6 +225,11 @@ def show_outcome(outcome: Outcome, file: Path) -> None:
         out.print(say("note: {note}", note=note), markup=False, soft_wrap=True)
     for path in outcome.written:
         out.print(say("written: {path}", path=path), markup=False, soft_wrap=True)
+
+
+def _records(outcome: Outcome) -> str:
+    group = outcome.policy.definition.group
+    return "rows" if group is None else f"{group.by}s".replace("_", " ")
 
 
 def _rows(outcome: Outcome) -> Any:
