@@ -45,7 +45,9 @@ def _described(d: Definition) -> dict[str, Any]:
              "default": c.default, "description": c.description}
             for c in d.inputs
         ],
-        "outputs": [{"name": o.name, "decimals": o.decimals, "description": o.description} for o in d.outputs],
+        "outputs": [
+            {"name": o.name, "decimals": o.decimals, "description": o.description, "when": o.when or None} for o in d.outputs
+        ],
         "flags": {flag.name: flag.description for flag in d.flags},
         "readings": {v.name: list(v.allowed) for v in d.values.values() if v.kind == "reading" and v.allowed},
         "overlays": {name: d.overlay(name).title for name in d.overlays()},

@@ -2,7 +2,7 @@
 
 ``policy.yaml`` is required. It holds the header block (standard type, regulating body, scope, instruments with dates,
 current and coming standard, what is not known), the scale of grades, the input columns, which rule decides the outcome, the
-output columns, and the flags.
+output columns (with ``when``, the rule that tells in which rows one applies), and the flags.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ HEADER = ("standard_type", "regulating_body", "scope", "current_standard", "comi
 
 @dataclass(frozen=True)
 class Output:
-    """One output column: the rule that yields it; numbers have ``decimals`` places in ``unit``."""
+    """One output column: the rule that yields it; numbers have ``decimals`` places in ``unit``.
+
+    ``when`` names a rule that tells in which rows the column applies; in the others it is empty and nothing is missing for it.
+    """
 
     name: str
     rule: str
     description: str
     decimals: int = 0
+    when: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,13 @@ def load_definition(folder: Path) -> Definition:
             str(outcome.get("refused") or "refused"),
         ),
         outputs=tuple(
-            Output(e["name"], e.get("rule", e["name"]), e.get("description", ""), places(e, f"{where}: output {e['name']}"))
+            Output(
+                e["name"],
+                e.get("rule", e["name"]),
+                e.get("description", ""),
+                places(e, f"{where}: output {e['name']}"),
+                e.get("when", ""),
+            )
             for e in _entries(raw, "outputs", where)
         ),
         flags=tuple(
@@ -182,7 +192,8 @@ def _entries(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any
         if key in ("outputs", "flags", "checks"):
             if not entry.get("name"):
                 raise LawError(f"{where}: an entry of {key} has no name")
-            _only(entry, {"name", "rule", "description", "decimals"}, f"{where}: {key} {entry.get('name')}")
+            allowed = {"name", "rule", "description", "decimals", *(["when"] if key == "outputs" else [])}
+            _only(entry, allowed, f"{where}: {key} {entry.get('name')}")
     return entries
 
 

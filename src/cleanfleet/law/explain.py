@@ -146,8 +146,10 @@ def explain(program: Program, record: Mapping[str, Any]) -> Explanation:
             *d.outcome.answered,
             d.outcome.undetermined,
         ):
-            for cell in program.output_cells.values():
-                walk.visit(cell)
+            for name, cell in program.output_cells.items():
+                applies = program.applies_cells[name]
+                if not read.value(program.flags.missing(applies)) and read.value(applies):
+                    walk.visit(cell)
     meanings = {flag.name: flag.description for flag in (*d.flags, *d.checks)}
     flags = tuple((flag, meanings.get(flag, _mark(flag))) for flag in (found["flags"] or "").split("; ") if flag)
     checks = tuple(

@@ -13,12 +13,12 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from .cells import FALSE, Cell, both, cell, choose, either, negation
+from .cells import FALSE, TRUE, Cell, both, cell, choose, either, negation
 from .columns import Column
 from .definition import Definition
 from .errors import LawError, UnknownName, near
@@ -91,6 +91,7 @@ class Program:
     status_cell: Cell = FALSE
     reason_cell: Cell = FALSE
     shows_cells: dict[str, Cell] = field(default_factory=dict)
+    applies_cells: dict[str, Cell] = field(default_factory=dict)
     output_cells: dict[str, Cell] = field(default_factory=dict)
     missing_cells: dict[str, Cell] = field(default_factory=dict)
     flag_cells: dict[str, Cell] = field(default_factory=dict)
@@ -387,6 +388,27 @@ class _Outcome:
             raise LawError(f"{self.p.definition.id}: {wanted_by} names rule {name!r}; {near(name, list(self.p.rules))}")
         return self.p.rules[name]
 
+    def applies(self, column: str, name: str) -> Cell:
+        """Whether an output applies to a row: the truth of the rule that its ``when`` names; without one it always does."""
+        if not name:
+            return TRUE
+        found = self.rule(name, f"output {column}: when")
+        if found.kind != "truth":
+            raise LawError(f"{self.p.definition.id}: output {column}: when names {name}, a {found.kind}, not a truth")
+        return found
+
+    def within(self, applies: Cell, missing: Cell) -> Cell:
+        """What is missing for an output: whether it applies, or, where it does, its figure."""
+        unknown = self.p.flags.missing(applies)
+        return either(unknown, both(both(applies, negation(unknown)), missing))
+
+    def of_column(self, applies: Cell, told: Callable[[Cell], dict[str, Cell]], output: Cell) -> Iterator[tuple[str, Cell]]:
+        """Names (or marks) of an output, each with the rows in which it counts."""
+        yield from told(applies).items()
+        here = both(applies, negation(self.p.flags.missing(applies)))
+        for name, counts in told(output).items():
+            yield name, both(here, counts)
+
     def run(self) -> None:
         p, d = self.p, self.p.definition
         flags = p.flags
@@ -416,7 +438,10 @@ class _Outcome:
                 raise LawError(f"{d.id}: outcome {word!r} is not a word of {d.outcome.rule}: {list(verdict.words)}")
             answered = either(answered, verdict == word)
         answered = both(negation(undecided), answered)
-        lacking = any_of([flags.missing(output_cell) for output_cell in outputs.values()])
+        applies = {output.name: self.applies(output.name, output.when) for output in d.outputs}
+        p.applies_cells = applies
+        lacks = {name: self.within(applies[name], flags.missing(cell)) for name, cell in outputs.items()}
+        lacking = any_of(list(lacks.values()))
         open_ = both(negation(refused), either(undecided, both(answered, lacking)))
         p.status_cell = choose(refused, d.outcome.refused, open_, d.outcome.undetermined, verdict)
         if d.outcome.reason:
@@ -430,10 +455,11 @@ class _Outcome:
         flagged = both(negation(refused), either(undecided, answered))
         for name, output_cell in outputs.items():
             p.output_cells[name] = output_cell
-            p.shows_cells[name] = both(flagged, negation(flags.missing(output_cell)))
+            wanted = both(applies[name], negation(flags.missing(applies[name])))
+            p.shows_cells[name] = both(flagged, both(wanted, negation(flags.missing(output_cell))))
         names = dict(flags.names(verdict))
-        for output_cell in outputs.values():
-            for name, here in flags.names(output_cell).items():
+        for column, output_cell in outputs.items():
+            for name, here in self.of_column(applies[column], flags.names, output_cell):
                 names[name] = either(names.get(name, FALSE), both(answered, here))
         order = [*p.inputs, *d.values]
         p.missing_cells = {name: both(open_, names[name]) for name in order if names.get(name, FALSE) is not FALSE}
@@ -442,8 +468,8 @@ class _Outcome:
             p.flag_cells[flag.name] = both(flagged, both(rule, negation(flags.missing(rule))))
         complete = both(negation(refused), both(answered, negation(lacking)))
         marks = dict(flags.marks(verdict))
-        for output_cell in outputs.values():
-            for mark, here in flags.marks(output_cell).items():
+        for column, output_cell in outputs.items():
+            for mark, here in self.of_column(applies[column], flags.marks, output_cell):
                 marks[mark] = either(marks.get(mark, FALSE), here)
         for mark in sorted(marks):
             p.flag_cells[mark] = both(complete, marks[mark])
