@@ -174,7 +174,10 @@ def _show(outcome: Outcome, file: Path) -> None:
     for what, counter in (("reason", outcome.reasons), ("flag", outcome.flags)):
         if counter:
             show(out, table("", [(what, False), ("rows", True)], [(name, f"{n:,}") for name, n in counter.most_common(20)]))
-    totals = {name: total for name, total in outcome.totals.items() if not name.endswith("_per_km")}
+    some = {output.name for output in policy.outputs if output.when}  # 0 in all: a column of other kinds of rows
+    totals = {
+        name: total for name, total in outcome.totals.items() if not name.endswith("_per_km") and (total or name not in some)
+    }
     if totals:
         lines = [(name.replace("_", " "), f"{total:,f}") for name, total in totals.items()]
         show(out, table("", [("total over determined rows", False), ("", True)], lines))
@@ -209,7 +212,7 @@ def _rows(outcome: Outcome) -> Any:
     names = ["row", *texts, "status", *(output.name for output in policy.outputs), "reason"]
     names = [name for name in names if name in ("row", "status") or frame[name].null_count() < frame.height]
     shown = frame.head(SHOWN).with_columns(
-        pl.col("status").str.replace("_", " "),
+        pl.col("status").str.replace_all("_", " "),
         pl.col("reason").str.replace_all("missing:", "missing ").str.replace_all("; missing", ","),
     )
     columns = [(_heading(name), frame.schema[name].is_numeric()) for name in names]

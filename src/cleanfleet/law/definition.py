@@ -28,6 +28,7 @@ class Output:
     """One output column: the rule that yields it; numbers have ``decimals`` places in ``unit``.
 
     ``when`` names a rule that tells in which rows the column applies; in the others it is empty and nothing is missing for it.
+    ``total`` is false for numbers whose sum over rows means nothing (shares, rates).
     """
 
     name: str
@@ -35,6 +36,7 @@ class Output:
     description: str
     decimals: int = 0
     when: str = ""
+    total: bool = True
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def load_definition(folder: Path) -> Definition:
                 e.get("description", ""),
                 places(e, f"{where}: output {e['name']}"),
                 e.get("when", ""),
+                e.get("total") != "false",
             )
             for e in _entries(raw, "outputs", where)
         ),
@@ -192,7 +195,7 @@ def _entries(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any
         if key in ("outputs", "flags", "checks"):
             if not entry.get("name"):
                 raise LawError(f"{where}: an entry of {key} has no name")
-            allowed = {"name", "rule", "description", "decimals", *(["when"] if key == "outputs" else [])}
+            allowed = {"name", "rule", "description", "decimals", *(["when", "total"] if key == "outputs" else [])}
             _only(entry, allowed, f"{where}: {key} {entry.get('name')}")
     return entries
 

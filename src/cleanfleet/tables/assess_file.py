@@ -34,7 +34,8 @@ _T = TypeVar("_T")
 class Outcome:
     """What came of a file: counts, totals, the summary table, and where it was written.
 
-    ``statuses``, ``reasons`` and ``flags`` count rows; ``totals`` sums each numeric output over the determined rows;
+    ``statuses``, ``reasons`` and ``flags`` count rows; ``totals`` sums each numeric output over the answered rows (but those
+    whose sum means nothing);
     ``preview`` holds the first rows (answers beside the input), all of them where the file is small.
     """
 
@@ -251,7 +252,7 @@ class _Run:
                 for part in [text] if name == "status" else (text or "").split("; "):
                     if part:
                         counter[part] += rows
-        numbers = [o for o in self.policy.outputs if answers.schema[o.name].is_numeric()]
+        numbers = [o for o in self.policy.outputs if o.total and answers.schema[o.name].is_numeric()]
         sums = (
             answers.lazy()
             .filter(pl.any_horizontal(pl.col("status") == word for word in self.policy.definition.outcome.answered))
