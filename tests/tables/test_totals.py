@@ -55,3 +55,30 @@ def test_a_column_of_other_rows_has_no_line(tmp_path: Path, capsys: pytest.Captu
         out = capsys.readouterr().out
         assert ("left kg" in out) is shown
         assert "over g" in out
+
+
+SUMMARY = """
+class Summary:
+    name, needs = "barges", ()
+
+    def __init__(self, policy):
+        self.parts = []
+
+    def add(self, frame):
+        self.parts.append(frame)
+
+    def frame(self):
+        return self.parts[0].select("status").group_by("status").len()
+"""
+
+
+def test_a_summary_needs_no_column_of_texts(tmp_path: Path) -> None:
+    """The summary gets the file's texts (names) beside the answers, and the answers alone where there are none."""
+    stated = {"outputs": OUTPUTS, "summary": {"module": "summary"}}
+    policy = Policy(
+        definition(tmp_path / "scheme", policy=stated, more_rules=RULE + LIMIT, files={"summary.py": SUMMARY}), known=KNOWN
+    )
+    path = table(tmp_path, "south")
+    found = assess_file(path, policy, summarise=True).summary
+    assert found is not None
+    assert sorted(found.rows()) == [("determined", 2), ("not_determined", 1)]

@@ -212,7 +212,7 @@ class _Run:
         self._count(answers)
         if self.summary is not None:
             texts = [c.name for c in self.policy.inputs if c.kind == "text" and c.name in typed.columns]
-            self.summary.add(typed.select(texts).hstack(answers))
+            self.summary.add(answers.hstack([typed[name] for name in texts]))
         return typed, answers.select(self.names)
 
     def _answers(self, given: pl.DataFrame) -> pl.DataFrame:
