@@ -129,7 +129,7 @@ class Summary:
             duty = Duty(gas[0]["gas_share_here"], _sum(gas, "acquired"), _sum(gas, "gas"))
             gas_needed = duty.required
             found = {**about, "duty": "law2128_gas", **duty.told()}
-            yield found if told else _undetermined(found, "missing:dedicated_gas_acquired")
+            yield found if told else _undetermined(found, "missing:dedicated_gas_acquired", _OF_PART)
         total, zero = _sum(rows, "acquired"), _sum(rows, "zero_emission")
         fits = needed + gas_needed <= total
         if not fits or zero < needed:
@@ -216,8 +216,13 @@ def _against(lost: Iterable[Row], kind: str, key: Mapping[str, Any]) -> str:
     return "; ".join(f"rows_{status}:{count}" for status, count in sorted(counts.items()))
 
 
-def _undetermined(row: Row, reason: str) -> Row:
-    return {**row, "status": "not_determined", "reason": reason, "shortfall": None, "extra": None, "achieved_share": None}
+#: Figures that need the vehicles that count; and those that are wrong where a row of the group has no answer.
+_OF_PART = ("achieved", "achieved_share", "shortfall", "extra")
+_OF_SUMS = ("total", "required", *_OF_PART)
+
+
+def _undetermined(row: Row, reason: str, without: Iterable[str] = _OF_SUMS) -> Row:
+    return {**row, "status": "not_determined", "reason": reason, **dict.fromkeys(without)}
 
 
 def _by_ground(rows: Iterable[Row]) -> dict[str, int]:
