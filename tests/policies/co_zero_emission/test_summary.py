@@ -70,6 +70,21 @@ def test_a_plan_without_any_answer_stands_in_the_table(tmp_path: Path) -> None:
     ]
 
 
+def test_stations_and_car_parks_without_any_answer_stand_in_the_table(tmp_path: Path) -> None:
+    head = "kind,entity,municipality,municipality_category,on,fast,working,publicly_accessible,parking_spaces"
+    rows = duties(
+        tmp_path,
+        "charging,,cali,,2026-01-01,yes,yes,yes,",
+        "charging,,cali,,2026-01-01,yes,yes,yes,",
+        "parking,Mall,,special,2026-01-01,,,,45",
+        head=head,
+    )
+    assert [(row["kind"], row["municipality"], row["entity"], row["status"], row["reason"]) for row in rows] == [
+        ("charging", "cali", None, "not_determined", "rows_not_determined:2"),
+        ("parking", None, "Mall", "not_determined", "rows_not_determined:1"),
+    ]
+
+
 def test_several_fleets_of_one_year(tmp_path: Path) -> None:
     """The fleet at the latest day counts; two on the same day contradict each other."""
     early = "purchase_plan,A,mass_transit,special,2030,2030-03-01,10,4,3,100,10"
@@ -107,6 +122,19 @@ def test_two_categories_of_one_municipality_contradict_each_other(tmp_path: Path
     assert [(row["status"], row["reason"]) for row in rows] == [
         ("not_determined", "contradiction:municipality_not_bound; none")
     ]
+
+
+def test_stations_before_the_law(tmp_path: Path) -> None:
+    head = "kind,municipality,municipality_category,on,stations,fast,working,publicly_accessible"
+    rows = duties(
+        tmp_path,
+        "charging,cali,special,2019-07-10,3,yes,yes,yes",
+        "charging,cali,special,2019-07-11,3,yes,yes,yes",
+        head=head,
+    )
+    assert [row["duty"] for row in rows] == ["charging_stations", "charging_stations", "new_building_charging"]
+    told = [(row["status"], row["reason"], row["required"]) for row in rows[:2]]
+    assert told == [("not_applicable", "before_duty", None), ("not_due", None, 5)]
 
 
 def test_car_parks_of_one_establishment_are_rounded_one_by_one(tmp_path: Path) -> None:

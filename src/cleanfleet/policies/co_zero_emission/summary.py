@@ -62,7 +62,7 @@ class Summary:
             & pl.col("reason").cast(pl.String).fill_null("").str.contains(r"(^|; )([^:;]+|[^:;]+:kind)(;|$)"),
         ).with_columns(place=pl.when(pl.col("row_municipality") == "other").then("entity"))
         lost = frame.filter(pl.col("status").is_in(["not_determined", "refused"]))
-        self._open.append(lost.group_by("row_kind", "entity", "row_municipality", "row_year", "anybody", "status").len())
+        self._open.append(lost.group_by(_LOST).len())
         for kind, keys in KEYS.items():
             here = frame.filter((pl.col("row_kind") == kind) & ~pl.col("status").is_in(["not_determined", "refused"]))
             if here.height:
@@ -78,9 +78,8 @@ class Summary:
             for part in self._parts[kind]:
                 for row in part.iter_rows(named=True):
                     groups.setdefault(tuple(row[key] for key in keys), []).append(row)
-            if kind == PLAN:
-                for key in _plans_without_answer(lost, groups):
-                    groups[key] = []
+            for key in _without_answer(lost, kind, set(groups)):
+                groups[key] = []
             for key in sorted(groups, key=lambda key: tuple(str(part) for part in key)):
                 lacking = _against(lost, kind, dict(zip(keys, key, strict=True)))
                 marks = sorted({mark for row in groups[key] for mark in row["flags"] if mark.startswith(_MARKS)})
@@ -149,7 +148,7 @@ class Summary:
         if scope is None and rows:
             told = "; ".join(sorted({str(row["charging_scope"]) for row in rows}))
             yield {**about, "duty": "charging_stations", "status": "not_determined", "reason": f"contradiction:{told}"}
-        elif scope in (None, "excepted_municipality", "municipality_not_bound"):
+        elif not rows or rows[0]["required_stations"] is None:  # not bound, or before the law
             yield {**about, "duty": "charging_stations", "status": "not_applicable", "reason": scope}
         else:
             required, counted = rows[0]["required_stations"], _sum(rows, "counted")
@@ -161,6 +160,9 @@ class Summary:
                 "reason": reason or None, "due_on": rows[0]["due_on"],
             }  # fmt: skip
         category = _only(row["row_category"] for row in rows)
+        begun, _ = self.policy.value("law_in_force_on")
+        if begun is None or key["law_date"] < begun:
+            return
         if category in (*NEW_BUILDINGS, "special") or key["row_municipality"] == "bogota":
             number, _ = self.policy.value("new_building_charging_points", on=key["law_date"])
             missing = "missing:new_building_charging_points" if number is None else "missing:new buildings"
@@ -193,15 +195,16 @@ class Summary:
             }  # fmt: skip
 
 
-def _plans_without_answer(lost: Iterable[Row], groups: Mapping[tuple[Any, ...], Any]) -> set[tuple[Any, ...]]:
-    """Plans of which no row has an answer stand in the table too, where their year is known."""
-    known = {(entity, year) for entity, _, year in groups}
-    found = {
-        (row["entity"], row["row_year"])
-        for row in lost
-        if row["row_kind"] == PLAN and row["row_year"] is not None and not row["anybody"]
-    }
-    return {(entity, None, year) for entity, year in found - known}
+def _without_answer(lost: Iterable[Row], kind: str, known: set[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+    """Groups of which no row has an answer stand in the table too, where it is known whose they are and of when."""
+    mine = [row for row in lost if row["row_kind"] == kind and not row["anybody"]]
+    if kind == PLAN:
+        # Whatever acquires: its kind may be what is missing.
+        seen = {(entity, year) for entity, _, year in known}
+        plans = {(row["entity"], row["row_year"]) for row in mine if row["row_year"] is not None}
+        return {(entity, None, year) for entity, year in plans - seen}
+    keys = {tuple(row[key] for key in KEYS[kind]) for row in mine if row["law_date"] is not None}
+    return keys - known
 
 
 def _against(lost: Iterable[Row], kind: str, key: Mapping[str, Any]) -> str:
@@ -210,6 +213,7 @@ def _against(lost: Iterable[Row], kind: str, key: Mapping[str, Any]) -> str:
     for row in lost:
         whose = "row_municipality" if kind == CHARGING else "entity"
         mine = kind != NATIONAL and row[whose] in (key.get(whose), None)
+        mine = mine and row["place"] in (key.get("place"), None) if kind == CHARGING else mine
         mine = mine and row["row_kind"] in (kind, None) and (kind != PLAN or row["row_year"] in (key["row_year"], None))
         if mine or row["anybody"]:
             counts[row["status"]] = counts.get(row["status"], 0) + row["len"]
@@ -250,6 +254,7 @@ def _flags() -> pl.Expr:
     return pl.col("flags").cast(pl.String).drop_nulls().str.split("; ").explode().unique().drop_nulls().alias("flags")
 
 
+_LOST = ["row_kind", "entity", "place", "row_municipality", "row_year", "law_date", "anybody", "status"]
 _FLEETS = pl.struct("law_date", "row_fleet", "row_fleet_zero_emission")
 _WITHIN = {
     PLAN: [
