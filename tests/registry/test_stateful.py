@@ -219,7 +219,11 @@ class Registry(RuleBasedStateMachine):
     def answer(self, which: int, how: str) -> None:
         offer, source, target, taken = self.offers.pop(which % len(self.offers))
         give, get = self.model[source], self.model[target]
-        kinds = {"accept": transfers.AcceptTransfer, "decline": transfers.DeclineTransfer, "withdraw": transfers.WithdrawTransfer}
+        kinds = {
+            "accept": transfers.AcceptTransfer,
+            "decline": transfers.DeclineTransfer,
+            "withdraw": transfers.WithdrawTransfer,
+        }
         by = self.owners[source if how == "withdraw" else target]
         answer = self.attempt(kinds[how](offer=offer), by)
         if how == "accept" and (give.suspended or get.suspended or give.owed):

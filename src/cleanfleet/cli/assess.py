@@ -201,7 +201,10 @@ def show_outcome(outcome: Outcome, file: Path) -> None:
             most = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:20]  # ties by name: the same each time
             lines = [(name, f"{n:,}", meaning(name)) for name, n in most]
             show(out, table("", [(say(what), False), (say("rows"), True), (say("meaning"), False)], lines))
-    totals = {name: total for name, total in outcome.totals.items() if not name.endswith("_per_km")}
+    some = {output.name for output in policy.outputs if output.where}  # 0 in all: a column of other kinds of rows
+    totals = {
+        name: total for name, total in outcome.totals.items() if not name.endswith("_per_km") and (total or name not in some)
+    }
     if totals:
         sums = [(name.replace("_", " "), f"{total:,f}") for name, total in totals.items()]
         show(out, table("", [(say("total over determined rows"), False), ("", True)], sums))
@@ -240,7 +243,7 @@ def _rows(outcome: Outcome) -> Any:
     names = ["row", *texts, "status", *(output.name for output in policy.outputs), "reason"]
     names = [name for name in names if name in ("row", "status") or frame[name].null_count() < frame.height]
     shown = frame.head(SHOWN).with_columns(
-        pl.col("status").str.replace("_", " "),
+        pl.col("status").str.replace_all("_", " "),
         pl.col("reason").str.replace_all("missing:", "missing ").str.replace_all("; missing", ","),
     )
     columns = [(_heading(name), frame.schema[name].is_numeric()) for name in names]

@@ -40,7 +40,8 @@ class Outcome:
     """What came of a file: counts, totals, the summary table, and where it was written.
 
     ``rows`` counts answers; where several rows of the file make up one record ``read_rows`` counts those. ``statuses``,
-    ``reasons`` and ``flags`` count answers; ``totals`` sums each numeric output over the determined rows;
+    ``reasons`` and ``flags`` count answers; ``totals`` sums each numeric output over the answered rows (but those
+    whose sum means nothing);
     ``summed`` is the policy's summary itself, for whoever needs more of it than its table;
     ``preview`` holds the first rows (answers beside the input), all of them where the file is small.
     """
