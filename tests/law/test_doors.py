@@ -215,6 +215,29 @@ def test_categories_shared_with_other_columns_keep_their_words() -> None:
     assert through(C, series.reverse().slice(1, 2)) == [0, ""]
 
 
+def test_words_are_read_once_for_all_tables() -> None:
+    """A later table may hold words not met yet, in other categories with the same codes, or of another type."""
+    own = pl.Categorical(pl.Categories("a scale of its own"))
+    tables: list[tuple[list[str | None], Any, list[Cell]]] = [
+        (["3", None, "north"], pl.Categorical, [2, "", 0]),
+        (["gone", "N", "3", " "], pl.Categorical, ["unknown_value", 0, 2, ""]),
+        ([None, "north", "gone"], pl.Categorical, ["", 0, "unknown_value"]),
+        (["north", "3"], own, [0, 2]),
+        (["3", "north"], pl.Categorical, [2, 0]),
+        (["north", "3"], pl.Enum(["3", "north"]), [0, 2]),
+        (["north", "3"], pl.Enum(["north", "3"]), [0, 2]),
+        (["3", "x"], pl.String, [2, "unknown_value"]),
+        (["south west", "3"], own, [1, 2]),
+    ]
+    learned: dict[str, doors.Words] = {}
+    for words, dtype, expected in tables:
+        entered = doors.enter(pl.DataFrame({"n": pl.Series(words, dtype=dtype)}), {"n": _input(C)}, ZONE, learned)
+        values, absent = np.broadcast_to(entered.values["n"], len(words)), np.broadcast_to(entered.absent["n"], len(words))
+        unknown = entered.refused.get("unknown_value:n", np.zeros(len(words), dtype=bool))
+        cells = zip(values.tolist(), absent.tolist(), unknown.tolist(), strict=True)
+        assert ["unknown_value" if odd else "" if none else value for value, none, odd in cells] == expected
+
+
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["north"])])
 def test_only_empty_choices(dtype: Any) -> None:
     assert through(C, [None, None], dtype) == ["", ""]
@@ -451,6 +474,9 @@ def test_nulls_go_out_where_they_belong(rows: int) -> None:
     assert doors.integers(values, valid).to_list() == expected
     assert doors.decimals(values, valid, 0).to_list() == expected
     words = [f"w{number}" for number in range(max(rows, 1))]
+    assert doors.words_out(values.astype(np.uint8), valid, words).to_list() == [
+        None if number is None else f"w{number}" for number in expected
+    ]
     assert doors.words_out(values, valid, words).to_list() == [None if n is None else f"w{n}" for n in expected]
 
 

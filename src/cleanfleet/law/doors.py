@@ -68,8 +68,12 @@ def check_types(schema: pl.Schema, columns: Sequence[Column], policy: str) -> No
             )
 
 
-def enter(frame: pl.DataFrame, inputs: dict[str, Cell], zone: str) -> Entered:
-    """The policy's input columns of ``frame`` as integers; columns that aren't there are absent in every row."""
+def enter(frame: pl.DataFrame, inputs: dict[str, Cell], zone: str, learned: dict[str, Words] | None = None) -> Entered:
+    """The policy's input columns of ``frame`` as integers; columns that aren't there are absent in every row.
+
+    ``learned`` keeps the words that were read, for further calls with the same inputs.
+    """
+    learned = {} if learned is None else learned
     entered = Entered(frame.height)
     for name, cell in inputs.items():
         fill = cell.data.fill
@@ -84,10 +88,10 @@ def enter(frame: pl.DataFrame, inputs: dict[str, Cell], zone: str) -> Entered:
             values, absent = _dates(series, column, entered, zone, fill)
         elif column.kind == "boolean":
             spellings = {**dict.fromkeys(TRUE, 1), **dict.fromkeys(NO, 0)}
-            values, absent = _words(series, column, entered, spellings, "not_a_boolean", fill, np.bool_)
+            values, absent = _words(series, column, entered, spellings, "not_a_boolean", fill, np.bool_, learned)
         else:
             spellings = {spelling: cell.words.index(word) for spelling, word in column.folded().items()}
-            values, absent = _words(series, column, entered, spellings, "unknown_value", fill, dtype_of(cell))
+            values, absent = _words(series, column, entered, spellings, "unknown_value", fill, dtype_of(cell), learned)
         entered.values[name], entered.absent[name] = values, absent
     return entered
 
@@ -246,31 +250,73 @@ def _dates(series: pl.Series, column: Column, entered: Entered, zone: str, fill:
     return _filled(values, absent, fill), absent
 
 
+class Words:
+    """What the words of a column come to, by their codes: each word that occurs is read once, for all tables to come."""
+
+    def __init__(self, like: pl.Series) -> None:
+        self._like = like.clear()  # as long as a series is held, Polars gives its codes to no other words
+        self._table: Array = np.full(0, _UNMET, dtype=np.int32)
+
+    def of(self, series: pl.Series) -> bool:
+        return bool(series.dtype == self._like.dtype)
+
+    def read(self, series: pl.Series, absent: Array | bool, spellings: dict[str, int], fill: int) -> Array:
+        """Each row's word as its code, or why it has none; ``fill`` where it is absent."""
+        physical = series.to_physical()
+        codes = (physical if absent is False else physical.fill_null(0)).to_numpy()
+        found = self._taken(self._table, codes, absent, fill)
+        if found.min() == _UNMET:
+            new = series.filter(pl.Series(found == _UNMET)).unique()
+            table = np.full(max(len(self._table), int(codes.max()) + 1), _UNMET, dtype=np.int32)
+            table[: len(self._table)] = self._table
+            table[new.to_physical().to_numpy()] = [_spelt(word, spellings) for word in new.to_list()]
+            self._table = table  # another thread may still read the old one
+            found = self._taken(table, codes, absent, fill)
+        return found
+
+    @staticmethod
+    def _taken(table: Array, codes: Array, absent: Array | bool, fill: int) -> Array:
+        if codes.max() >= len(table):
+            found = np.full(len(codes), _UNMET, dtype=np.int32)
+            known = codes < len(table)
+            found[known] = table.take(codes[known])
+        else:
+            found = table.take(codes)
+        if absent is not False:
+            np.copyto(found, fill, where=absent)
+        return found
+
+
 def _words(
-    series: pl.Series, column: Column, entered: Entered, spellings: dict[str, int], code: str, fill: int, dtype: Any
+    series: pl.Series,
+    column: Column,
+    entered: Entered,
+    spellings: dict[str, int],
+    code: str,
+    fill: int,
+    dtype: Any,
+    learned: dict[str, Words],
 ) -> tuple[Array, Array | bool]:
-    """Words as codes: each spelling that occurs is read once, then the rows are looked up."""
+    """Words as codes, ``fill`` where there is none."""
     if not len(series):
         return np.zeros(0, dtype=dtype), False
+    absent = _nulls(series)
     if series.dtype == pl.Boolean:
-        absent = _nulls(series)
         return (series.fill_null(bool(fill)) if absent is not False else series).to_numpy(), absent
-    if series.dtype not in (pl.Categorical, pl.Enum):
+    if series.dtype in (pl.Categorical, pl.Enum):
+        words = learned.get(column.name)
+        if words is None or not words.of(series):
+            words = learned[column.name] = Words(series)
+    else:
         series = _categories(series.cast(pl.String))
-    present = series.unique().drop_nulls()
-    places = present.to_physical().to_numpy()
-    blank = int(places.max(initial=0)) + 1
-    table = np.full(blank + 1, _EMPTY, dtype=np.int64)
-    table[places] = [_spelt(word, spellings) for word in present.to_list()]
-    physical = series.to_physical()
-    if series.null_count():
-        physical = physical.cast(pl.UInt32).fill_null(blank)
-    found = physical.to_numpy()
-    values = np.where(table < 0, fill, table).astype(dtype)[found]
-    if (table[places] >= 0).all():
-        return values, _nulls(series)
-    _refuse(entered, code, column, (table == _UNKNOWN)[found])
-    return values, (table < 0)[found]
+        words = Words(series)
+    found = words.read(series, absent, spellings, fill)
+    if found.min() < 0:
+        _refuse(entered, code, column, found == _UNKNOWN)
+        wordless = found < 0
+        np.copyto(found, fill, where=wordless)
+        absent = _merged(absent, wordless)
+    return found.astype(dtype), absent
 
 
 def _categories(series: pl.Series) -> pl.Series:
@@ -278,7 +324,7 @@ def _categories(series: pl.Series) -> pl.Series:
     return series.cast(pl.Enum(series.unique().drop_nulls()))
 
 
-_EMPTY, _UNKNOWN = -1, -2
+_EMPTY, _UNKNOWN, _UNMET = -1, -2, -3
 
 
 def _spelt(word: str | None, spellings: dict[str, int]) -> int:
@@ -309,8 +355,10 @@ def integers(values: Array, valid: Array, *, narrow: bool = False) -> pl.Series:
 def words_out(codes: Array, valid: Array, words: Sequence[str]) -> pl.Series:
     """Codes as an Enum column over ``words``, null where not ``valid``."""
     enum = pl.Enum(words)
-    if valid.all():
-        return pl.Series(words, dtype=enum).gather(codes.astype(np.uint32))
+    if codes.dtype == np.uint8 and len(words) < 255:  # the codes are the column's own
+        bits = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+        array = pa.Array.from_buffers(pa.uint8(), len(codes), [bits, pa.py_buffer(codes)])
+        return pl.Series(pl.from_arrow(array)).cat.to(enum)
     return pl.Series([*words, None], dtype=enum).gather(np.where(valid, codes, len(words)).astype(np.uint32))
 
 
@@ -318,14 +366,10 @@ def texts_out(codes: Array, text: Any) -> pl.Series:
     """Each code as the text that ``text(code)`` makes of it, null for an empty text; a category for each text."""
     if not len(codes):
         return pl.Series([], dtype=pl.Categorical)
-    top = int(codes.max())
-    inverse: Array
-    if top < 1 << 16:
-        present = np.flatnonzero(np.bincount(codes, minlength=1))
-        places = np.zeros(top + 1, dtype=np.uint32)
-        places[present] = np.arange(len(present), dtype=np.uint32)
-        inverse = places[codes]
-    else:
-        present, inverse = np.unique(codes, return_inverse=True)
+    if int(codes.max()) < 1 << 16:
+        count = np.bincount(codes)
+        texts = [(text(code) or None) if rows else None for code, rows in enumerate(count.tolist())]
+        return pl.Series(texts, dtype=pl.Categorical).gather(codes.astype(np.uint32, copy=False))
+    present, inverse = np.unique(codes, return_inverse=True)
     texts = [text(int(code)) or None for code in present]
     return pl.Series(texts, dtype=pl.Categorical).gather(inverse.astype(np.uint32))

@@ -45,6 +45,7 @@ class TableProgram:
         self.machine = Machine(self.cells)
         # The names of what is missing are worked out only for the rows that lack something.
         self.names_machine = Machine(list(p.missing_cells.values()))
+        self._learned: dict[str, doors.Words] = {}
         self.open_code = p.status_cell.words.index(program.definition.outcome.undetermined)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -54,7 +55,7 @@ class TableProgram:
         program = replace(
             p, definition=definition, overlays=(), rules={}, values={}, used=set(), variants={}, flags=Flags()
         )  # fmt: skip
-        return {**self.__dict__, "program": program}
+        return {**self.__dict__, "program": program, "_learned": {}}
 
     def names(self) -> list[str]:
         return [*ANSWER, *(output.name for output in self.program.definition.outputs), *self.also]
@@ -87,7 +88,7 @@ class TableProgram:
         return pl.concat(parts, rechunk=False)
 
     def _stretch(self, frame: pl.DataFrame, refusal: str | None) -> pl.DataFrame:
-        entered = doors.enter(frame, self.program.inputs, self.program.definition.zone)
+        entered = doors.enter(frame, self.program.inputs, self.program.definition.zone, self._learned)
         told = frame[refusal] if refusal is not None else None
         stopped: Array | bool = False
         for where in entered.refused.values():
