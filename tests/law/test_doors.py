@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -451,47 +450,3 @@ DAYS = st.one_of(
 @given(st.lists(DAYS, max_size=12))
 def test_text_days_pass_both_doors_alike(cells: list[str | None]) -> None:
     assert through(DAY, cells, pl.String) == one_by_one(DAY, cells)
-
-
-# -- out
-
-
-def only(function: Callable[[], pl.Series]) -> list[Any]:
-    return function().to_list()
-
-
-def test_decimals_go_out_exactly() -> None:
-    values, valid = np.array([0, 1, -1, 123456789012345678, -5]), np.array([True, True, True, True, False])
-    series = doors.decimals(values, valid, 4)
-    assert series.dtype == pl.Decimal(18, 4)
-    assert series.to_list() == [Decimal("0"), Decimal("0.0001"), Decimal("-0.0001"), Decimal("12345678901234.5678"), None]
-
-
-@pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 64, 65])
-def test_nulls_go_out_where_they_belong(rows: int) -> None:
-    values, valid = np.arange(rows), np.arange(rows) % 3 != 1
-    expected = [number if number % 3 != 1 else None for number in range(rows)]
-    assert doors.integers(values, valid).to_list() == expected
-    assert doors.decimals(values, valid, 0).to_list() == expected
-    words = [f"w{number}" for number in range(max(rows, 1))]
-    assert doors.words_out(values.astype(np.uint8), valid, words).to_list() == [
-        None if number is None else f"w{number}" for number in expected
-    ]
-    assert doors.words_out(values, valid, words).to_list() == [None if n is None else f"w{n}" for n in expected]
-
-
-def test_texts_go_out_as_categories_and_an_empty_one_as_null() -> None:
-    assert only(lambda: doors.texts_out(np.array([2, 0, 1, 2]), ["", "one", "two"].__getitem__)) == [
-        "two",
-        None,
-        "one",
-        "two",
-    ]
-    far = np.array([2**40, 0, 2**50, 2**40])
-    assert only(lambda: doors.texts_out(far, lambda code: "" if not code else str(code))) == [
-        str(2**40),
-        None,
-        str(2**50),
-        str(2**40),
-    ]
-    assert doors.texts_out(np.zeros(0, dtype=np.int64), str).to_list() == []

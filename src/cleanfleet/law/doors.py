@@ -1,7 +1,7 @@
-"""The doors of the Polars path: columns in as integers, results out as columns.
+"""The doors into the Polars path: columns become integers (and out of it: :mod:`.answers`).
 
-In: each cell is checked (kind, range, vocabulary) and becomes an integer; what doesn't pass is refused with ``code:column``,
-what is empty is absent. Out: exact decimals, words as Enums, reasons and flags as categories.
+Each cell is checked (kind, range, vocabulary) and becomes an integer; what doesn't pass is refused with ``code:column``, what
+is empty is absent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from .blocks import BLOCK, Array, dtype_of
 from .cells import Cell
@@ -331,45 +330,3 @@ def _spelt(word: str | None, spellings: dict[str, int]) -> int:
     if word is None or not word.strip():
         return _EMPTY
     return spellings.get(fold(word), _UNKNOWN)
-
-
-# -- out
-
-
-def decimals(values: Array, valid: Array, places: int) -> pl.Series:
-    """Integers of ``places`` decimal places as an exact decimal column, null where not ``valid``."""
-    pairs = np.empty((len(values), 2), dtype=np.int64)
-    pairs[:, 0] = values
-    pairs[:, 1] = values >> 63
-    bits = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    array = pa.Array.from_buffers(pa.decimal128(18, places), len(values), [bits, pa.py_buffer(pairs)])
-    return pl.Series(pl.from_arrow(array))
-
-
-def integers(values: Array, valid: Array, *, narrow: bool = False) -> pl.Series:
-    """Whole numbers as a column, null where not ``valid``; ``narrow`` where they are known to fit 32 bits."""
-    series = pl.Series(values.astype(np.int32 if narrow else np.int64, copy=False))
-    return series if valid.all() else series.set(pl.Series(~valid), None)
-
-
-def words_out(codes: Array, valid: Array, words: Sequence[str]) -> pl.Series:
-    """Codes as an Enum column over ``words``, null where not ``valid``."""
-    enum = pl.Enum(words)
-    if codes.dtype == np.uint8 and len(words) < 255:  # the codes are the column's own
-        bits = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-        array = pa.Array.from_buffers(pa.uint8(), len(codes), [bits, pa.py_buffer(codes)])
-        return pl.Series(pl.from_arrow(array)).cat.to(enum)
-    return pl.Series([*words, None], dtype=enum).gather(np.where(valid, codes, len(words)).astype(np.uint32))
-
-
-def texts_out(codes: Array, text: Any) -> pl.Series:
-    """Each code as the text that ``text(code)`` makes of it, null for an empty text; a category for each text."""
-    if not len(codes):
-        return pl.Series([], dtype=pl.Categorical)
-    if int(codes.max()) < 1 << 16:
-        count = np.bincount(codes)
-        texts = [(text(code) or None) if rows else None for code, rows in enumerate(count.tolist())]
-        return pl.Series(texts, dtype=pl.Categorical).gather(codes.astype(np.uint32, copy=False))
-    present, inverse = np.unique(codes, return_inverse=True)
-    texts = [text(int(code)) or None for code in present]
-    return pl.Series(texts, dtype=pl.Categorical).gather(inverse.astype(np.uint32))
