@@ -104,6 +104,18 @@ def _nulls(series: pl.Series) -> Array | bool:
     return series.is_null().to_numpy() if series.null_count() else False
 
 
+def _raw(series: pl.Series) -> tuple[Array, Array | bool]:
+    """A column of numbers as it lies in memory, not to be written to, and which are absent; those hold anything."""
+    array = series.to_arrow()
+    bits, values = array.buffers()
+    start, stop = array.offset, array.offset + len(array)
+    found = np.frombuffer(values, dtype=array.type.to_pandas_dtype())[start:stop]
+    if not array.null_count:
+        return found, False
+    there = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=stop, bitorder="little")[start:]
+    return found, (there == 0)
+
+
 def _merged(a: Array | bool, b: Array | None) -> Array | bool:
     if b is None or not b.any():
         return a
@@ -118,8 +130,8 @@ def _numbers(series: pl.Series, column: Column, entered: Entered, fill: int) -> 
     dtype = series.dtype
     if dtype.is_float():
         return _floats(series, column, entered, fill, low, high)
-    absent = _nulls(series)
     if dtype.is_decimal():
+        absent = _nulls(series)
         values, outside, uneven = _decimals(series, column.decimals, low, high)
         if absent is not False:  # empty cells stand as 0 on the way, which is not judged
             outside, uneven = outside & ~absent, uneven & ~absent
@@ -128,15 +140,17 @@ def _numbers(series: pl.Series, column: Column, entered: Entered, fill: int) -> 
         outside = outside | uneven
     else:
         fits = series.cast(pl.Int64, strict=False)  # null where it is too large for that
-        values = (fits.fill_null(fill // scale) if fits.null_count() else fits).to_numpy()
-        least, most = -(-low // scale), high // scale
+        values, lost = _raw(fits)
         same = fits.null_count() == series.null_count()
+        absent = lost if same else _nulls(series)
+        values = values if lost is False else np.where(lost, fill // scale, values)
+        least, most = -(-low // scale), high // scale
         if same and len(values) and values.min() >= least and values.max() <= most:
             values = values * scale if scale > 1 else values
             return (_filled(values, absent, fill) if fill % scale else values), absent
         outside = (values < least) | (values > most)
         if not same:
-            outside = outside | fits.is_null().to_numpy()
+            outside = outside | lost
         if absent is not False:
             outside = outside & ~absent
         values = values * scale
@@ -153,9 +167,7 @@ def _floats(
     series: pl.Series, column: Column, entered: Entered, fill: int, low: int, high: int
 ) -> tuple[Array, Array | bool]:
     """Binary numbers, in blocks: most blocks hold only numbers that are in range and near a kept place."""
-    filled = series.cast(pl.Float64).fill_nan(None)
-    absent = _nulls(filled)
-    raw = (filled.fill_null(0.0) if absent is not False else filled).to_numpy()
+    raw, absent = _raw(series.cast(pl.Float64))
     rows, scale, noise = len(raw), 10**column.decimals, float(FLOAT_NOISE)
     values = np.empty(rows, dtype=np.int64)
     outside, uneven = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
@@ -168,6 +180,10 @@ def _floats(
             if gap.max() < noise and gap.min() > -noise and near.min() >= low and near.max() <= high:
                 values[part] = near
                 continue
+            unread = np.isnan(raw[part])
+            if unread.any():  # not-a-number is an empty cell
+                absent = np.zeros(rows, dtype=bool) if isinstance(absent, bool) else absent
+                absent[part] |= unread
             far = ~(np.abs(gap) < noise)
             number = np.where(far, shifted, near)
             off = ~((number >= low) & (number <= high))
@@ -236,7 +252,8 @@ def _dates(series: pl.Series, column: Column, entered: Entered, zone: str, fill:
             series = series.dt.convert_time_zone(zone)
         series = series.dt.date()
     absent = _nulls(series)
-    days = (series.fill_null(dt.date(1970, 1, 1)) if absent is not False else series).to_physical().to_numpy()
+    days, _ = _raw(series.to_physical())
+    days = days if absent is False else np.where(absent, 0, days)
     least, most = (day.toordinal() - dt.date(1970, 1, 1).toordinal() for day in (column.minimum, column.maximum))
     if len(days) and days.min() >= least and days.max() <= most:
         return _filled(_calendar()[days - _FIRST_DAY], absent, fill), absent
@@ -261,8 +278,8 @@ class Words:
 
     def read(self, series: pl.Series, absent: Array | bool, spellings: dict[str, int], fill: int) -> Array:
         """Each row's word as its code, or why it has none; ``fill`` where it is absent."""
-        physical = series.to_physical()
-        codes = (physical if absent is False else physical.fill_null(0)).to_numpy()
+        codes, _ = _raw(series.to_physical())
+        codes = codes if absent is False else np.where(absent, 0, codes)
         found = self._taken(self._table, codes, absent, fill)
         if found.min() == _UNMET:
             new = series.filter(pl.Series(found == _UNMET)).unique()
