@@ -330,7 +330,8 @@ def _day(day: dt.date | str) -> dt.date:
 def _columns(frame: Any) -> list[str]:
     if isinstance(frame, pl.LazyFrame):
         return frame.collect_schema().names()
-    return [str(name) for name in getattr(frame, "column_names", None) or frame.columns]
+    names = getattr(frame, "column_names", None)  # of PyArrow; Spark Connect takes any name for a column
+    return [str(name) for name in (names if isinstance(names, list) else frame.columns)]
 
 
 def _polars(frame: Any) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,6 +32,8 @@ ENGINES: tuple[Engine, ...] = ("polars", "duckdb", "spark")
 REFUSAL = "__refusal"
 #: The number of a row on its way through an engine that has no order.
 ROW = "__row"
+#: How many batches may wait to be assessed, and to be written, so that no thread waits for another's slower one.
+WAITING = 2
 _T = TypeVar("_T")
 
 
@@ -140,16 +142,16 @@ def assess_file(
         run.rejects = writer(refused, input_columns=table.original_columns) if refused is not None else None
         sinks += [run.rejects] if run.rejects is not None else []
         with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
-            behind: Future[None] | None = None
+            behind: deque[Future[None]] = deque()
             for batch in ahead(table.batches(), reading):
                 answered, answers = run.assess(batch)
-                if behind is not None:
-                    behind.result()
-                behind = writing.submit(run.write, batch, answered, answers)
+                behind.append(writing.submit(run.write, batch, answered, answers))
+                if len(behind) > WAITING:
+                    behind.popleft().result()
                 if progress is not None:
                     progress(outcome.rows, table.rows)
-            if behind is not None:
-                behind.result()
+            for written in behind:
+                written.result()
         if summary is not None:
             outcome.summary_name, outcome.summary, outcome.summed = summary.name, summary.frame(), summary
             if isinstance(run.main, Writer) and out is not None and out.suffix.lower() == ".xlsx":
@@ -213,14 +215,14 @@ def start(
 
 
 def ahead(parts: Iterator[_T], pool: ThreadPoolExecutor) -> Iterator[_T]:
-    """The same, with the next part read while the last one is worked on."""
+    """The same, with the next parts read while the last one is worked on."""
     done = object()
-    waiting: Future[Any] = pool.submit(next, parts, done)
+    waiting = deque(pool.submit(next, parts, done) for _ in range(WAITING))
     while True:
-        part = waiting.result()
+        part: Any = waiting.popleft().result()
         if part is done:
             return
-        waiting = pool.submit(next, parts, done)
+        waiting.append(pool.submit(next, parts, done))
         yield part
 
 
@@ -318,18 +320,13 @@ class Run:
                     if part:
                         counter[part] += rows
         numbers = [o for o in self.policy.outputs if o.total and answers.schema[o.name].is_numeric()]
-        sums = (
-            answers.lazy()
-            .filter(pl.any_horizontal(pl.col("status") == word for word in self.policy.definition.outcome.answered))
-            .select(pl.col(o.name).cast(pl.Decimal(38, o.decimals)).sum() for o in numbers)
-            .collect()
-            .row(0)
-            if numbers
-            else ()
-        )
-        for output, total in zip(numbers, sums, strict=True):
+        words = pl.Series(self.policy.definition.outcome.answered, dtype=answers.schema["status"])
+        answered = answers["status"].is_in(words.implode())
+        for output in numbers:
+            # the integers under the decimals: their sum is exact and takes no check of each
+            total = int(answers[output.name].to_physical().cast(pl.Int128).filter(answered).sum())
             nothing = Decimal(0).scaleb(-output.decimals)
-            outcome.totals[output.name] = outcome.totals.get(output.name, nothing) + (total or nothing)
+            outcome.totals[output.name] = outcome.totals.get(output.name, nothing) + Decimal(total).scaleb(-output.decimals)
 
     def write(self, batch: Batch, typed: pl.DataFrame, answers: pl.DataFrame) -> None:
         outcome = self.outcome
