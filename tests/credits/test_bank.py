@@ -419,7 +419,7 @@ def test_the_oldest_parcel_comes_out_first() -> None:
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda b: b.balances.update({(USED, "held", 1): 11}), "1 too much|journal"),
+        (lambda b: b.balances.update({(USED, "held", 1): 11}), "credit:used: what came in less what is there is -5; the balances aren't those of the journal"),
         (lambda b: b.lots.update({1: b.lots[1].__class__(1, "A", "used", 2026, D(2026, 1, 5), 9)}), "its row differs"),
         (lambda b: b.holds.clear(), "4 reserved, but its reservations come to 0"),
         (lambda b: b.obligations.update({3: Obligation(3, "A", "used", 2026, 1)}), "obligation 3: its row differs"),
@@ -540,3 +540,25 @@ def test_the_book_lets_nothing_go_that_isnt_there() -> None:
     for source in ("held", "reserved"):
         with pytest.raises(BadInput, match="must not be more than lot 1 has: 6 free, 4 reserved"):
             found._book.copy().move(DAY, 1, source, "used", 7)
+
+
+def test_the_time_in_the_common_pool_is_that_of_its_pool() -> None:
+    rules = BankRules(
+        pools=("used", "new"), common_pool_years=(Dated(5, pools=("used",)), Dated(1, pools=("new",), kinds=("B",)))
+    )
+    found = Bank(rules).issue("A", "used", 2024, D(2024, 1, 1), 5).deposit("A", "used", 5, on=D(2024, 1, 1), known=DAY)
+    assert found.withdraw("A", "used", 5, on=D(2029, 1, 1), known=DAY).free("A", "used") == 5
+    with pytest.raises(BadInput):
+        found.withdraw("A", "used", 5, on=D(2029, 1, 2), known=DAY)
+
+
+def test_a_lot_that_was_carried_takes_no_new_credits() -> None:
+    from fractions import Fraction
+
+    from cleanfleet.credits import Carry
+
+    rules = BankRules(pools=("a",), carry=always(Carry(Fraction(1, 2))))
+    found = (
+        Bank(rules).issue("A", "a", 2024, D(2024, 1, 1), 8).carry(2024, known=DAY).issue("A", "a", 2024, D(2024, 1, 1), 3)
+    )
+    assert {id_: (lot.amount, lot.carried_through) for id_, lot in found.lots.items()} == {1: (4, 2024), 2: (3, None)}
