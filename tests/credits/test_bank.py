@@ -419,7 +419,8 @@ def test_the_oldest_parcel_comes_out_first() -> None:
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda b: b.balances.update({(USED, "held", 1): 11}), "credit:used: what came in less what is there is -5; the balances aren't those of the journal"),
+        (lambda b: b.balances.update({(USED, "held", 1): 11}), "credit:used: what came in less what is there is -5; the bal"),
+        (lambda b: b.balances.update({(USED, "held", 1): 11}), "; the balances aren't those of the journal"),
         (lambda b: b.lots.update({1: b.lots[1].__class__(1, "A", "used", 2026, D(2026, 1, 5), 9)}), "its row differs"),
         (lambda b: b.holds.clear(), "4 reserved, but its reservations come to 0"),
         (lambda b: b.obligations.update({3: Obligation(3, "A", "used", 2026, 1)}), "obligation 3: its row differs"),
