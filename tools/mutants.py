@@ -1,6 +1,9 @@
-"""Mutants of a scheme's rules.py: mutmut's mutations, one at a time, against the tests.
+"""Mutants of a scheme's rules.py, or of a package: mutmut's mutations, one at a time, against the tests.
 
 ``python tools/mutants.py nz-clean-vehicle-standard [--jobs N] [--list]``
+``python tools/mutants.py --package cleanfleet.credits --tests tests/credits [--jobs N] [--list] [--every N]``
+
+A package's mutants are tried as :mod:`package_mutants` says. Of a scheme:
 
 mutmut's own runner puts a dispatcher in place of each function, which hides the arguments' names; rules are found by them. So
 the mutations are mutmut's, but each mutant is a whole rules.py of its own, in a copy of the scheme's folder. A mutant is killed
@@ -49,19 +52,24 @@ _DATED, _HIDDEN = re.compile(r"^@dated\(", re.M), "# hidden @dated("
 
 
 def mutants(path: Path) -> list[Mutant]:
-    """Every mutation that mutmut makes of ``path``, each as a whole source text."""
+    """Every mutation that mutmut makes of a scheme's rules, each as a whole source text."""
+    return [Mutant(number, source, diff) for number, (source, diff) in enumerate(mutations_of(path), 1)]
+
+
+def mutations_of(path: Path, every: int = 1) -> list[tuple[str, str]]:
+    """Every (or every n-th) mutation that mutmut makes of ``path``: the whole source text, and the difference."""
     from mutmut.mutation.file_mutation import create_mutations, deep_replace
 
     code = path.read_text(encoding="utf-8")
     module, mutations, *_ = create_mutations(path.name, _DATED.sub(_HIDDEN, code))
-    found: dict[str, Mutant] = {}
-    for mutation in mutations:
+    found: dict[str, str] = {}
+    for mutation in mutations[::every]:
         changed = deep_replace(module, mutation.original_node, mutation.mutated_node)
         source = changed.code.replace(_HIDDEN, "@dated(")  # type: ignore[union-attr]
         if source != code and source not in found:
-            lines = difflib.unified_diff(code.splitlines(), source.splitlines(), "rules.py", "mutant", lineterm="", n=2)
-            found[source] = Mutant(len(found) + 1, source, "\n".join(lines))
-    return list(found.values())
+            lines = difflib.unified_diff(code.splitlines(), source.splitlines(), path.name, "mutant", lineterm="", n=2)
+            found[source] = "\n".join(lines)
+    return list(found.items())
 
 
 def survives_quickly(mutant: Mutant, folder: Path, reference: Any) -> str:
@@ -116,14 +124,46 @@ def survives(mutant: Mutant, policy: str, folder: Path) -> bool:
         return done.returncode == 0
 
 
+def of_package(package: str, tests: list[str], jobs: int, only_list: bool, every: int = 1) -> int:
+    """Try every mutant of a package; 0 where enough are killed."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    from package_mutants import mutants_of_package, passes, survivors
+
+    found = mutants_of_package(package, ROOT / "src", lambda path: mutations_of(path, every))
+    if only_list:
+        print("\n\n".join(f"{mutant.module} {mutant.number}\n{mutant.diff}" for mutant in found))
+        return 0
+    if not tests or not passes(tests):
+        print("the tests must pass without a mutant, and there must be some")
+        return 1
+    alive = []
+    for mutant in survivors(found, tests, jobs):
+        alive.append(mutant)
+        print(f"survived, {mutant.module} mutant {mutant.number}:\n{mutant.diff}\n", flush=True)
+    by_module = Counter(mutant.module for mutant in found)
+    by_module_alive = Counter(mutant.module for mutant in alive)
+    for module, count in by_module.items():
+        print(f"{module}: {count - by_module_alive[module]} of {count} killed")
+    killed = len(found) - len(alive)
+    print(f"{killed} of {len(found)} mutants killed ({killed / len(found):.1%})")
+    return 0 if killed >= LEAST * len(found) else 1
+
+
 def main() -> int:
     from cleanfleet import policies
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("policy")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("policy", nargs="?", help="id of the scheme whose rules.py is mutated")
+    parser.add_argument("--package", help="package whose modules are mutated instead")
+    parser.add_argument("--tests", nargs="+", default=[], help="with --package: the tests that must notice")
+    parser.add_argument("--every", type=int, default=1, help="with --package: only every n-th mutant")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
     options = parser.parse_args()
+    if options.package:
+        return of_package(options.package, options.tests, options.jobs, options.list, options.every)
+    if not options.policy:
+        parser.error("name a policy, or --package and --tests")
     folder = policies.folders()[options.policy]
     found = mutants(folder / "rules.py")
     if options.list:

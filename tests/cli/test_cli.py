@@ -508,7 +508,7 @@ def test_files_that_cant_be_used(name: str, content: bytes, parts: list[str], ru
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (["-p", "nz-clean-vehicle-standrad"], ["no policy", "did you mean nz-clean-vehicle-standard?"]),
+        (["-p", "nz-clean-vehicle-standrad"], ["no policy", "did you mean nz-clean-vehicle-standard"]),
         (["-p", NZ, "--known", "2026-13-01"], ["--known", "2026-13-01"]),
         (["-p", NZ, "--on", "31.3.2026"], ["--on", "31.3.2026"]),
         (["-p", NZ, "--on", "1800-01-01"], ["accepted_on", "1800-01-01"]),

@@ -470,3 +470,19 @@ def test_the_command_line_reaches_it(stoves: Policy, place: Path) -> None:
     assert "too_much_soot" in run(
         "explain", "toy-stove-test", "fuel=wood", "soot=40.1", "heat=8", "sold_on=2022-03-01", "antique=no"
     )
+
+
+def test_a_scheme_may_bring_a_single_command(place: Path) -> None:
+    folder = write(place)
+    (folder / "commands.yaml").write_text("sweep-chimney: Sweep a chimney.\n")
+    (folder / "commands.py").write_text(
+        "import typer\n\napp = typer.Typer()\n\n\n@app.command('sweep-chimney')\ndef sweep(times: int = 1) -> None:\n"
+        '    """Sweep a chimney."""\n    print(f"swept {times} times")\n'
+    )
+
+    def call(*arguments: str) -> str:
+        command = [sys.executable, "-m", "cleanfleet", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ}).stdout
+
+    assert call("sweep-chimney", "--times", "3") == "swept 3 times\n"
+    assert "sweep-chimney" in call("--help")

@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,8 @@ def sqlite_template() -> Path:
     return path
 
 
-def _binaries() -> Path | None:
+def binaries() -> Path | None:
+    """Where PostgreSQL's programs are installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
@@ -66,45 +67,64 @@ def _binaries() -> Path | None:
     return Path(there).parent if there else None
 
 
-@cache
-def server() -> str | None:
-    """The address of a PostgreSQL server to make databases on, without the database's name; None where there is none."""
-    if given := os.environ.get("CLEANFLEET_TEST_PG"):
-        return given.rstrip("/")
-    binaries = _binaries()
-    if binaries is None:
-        return None
-    root = os.geteuid() == 0
-    as_user = ["runuser", "-u", "postgres", "--"] if root else []
-    folder = Path(tempfile.mkdtemp(prefix="cleanfleet-pg-"))
-    if root:
+@contextlib.contextmanager
+def own_server(folder: Path, *options: str) -> Iterator[tuple[str, Callable[[], None], Callable[[], None]]]:
+    """A server in ``folder``: its address, what stops it at once, what starts it again. By root through the user postgres."""
+    place = binaries()
+    assert place is not None
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        as_user = ["runuser", "-u", "postgres", "--"]
         shutil.chown(folder, "postgres")
     data = folder / "data"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    subprocess.run(
-        [*as_user, binaries / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8"],
-        check=True,
-        capture_output=True,
-    )
-    options = (
-        f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off -c max_connections=150"
-    )
-    start = [*as_user, binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"]
-    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    make = [*as_user, str(place / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8"]
+    subprocess.run(make, check=True, capture_output=True)
+    given = [f"-p {port}", f"-k {folder}", "-c listen_addresses=127.0.0.1", "-c max_connections=150", *options]
+    control = [*as_user, str(place / "pg_ctl"), "-D", str(data)]
+
+    def start() -> None:
+        command = [*control, "-w", "-l", str(folder / "log"), "-o", " ".join(given), "start"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop() -> None:
-        subprocess.run([*as_user, binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], capture_output=True)
+        subprocess.run([*control, "-m", "immediate", "stop"], capture_output=True)
+
+    start()
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}", stop, start
+    finally:
+        stop()
         shutil.rmtree(folder, ignore_errors=True)
 
-    atexit.register(stop)
-    return f"postgresql://postgres@127.0.0.1:{port}"
+
+@cache
+def server() -> str | None:
+    """The address of a PostgreSQL server to make databases on, without the database's name; None where there is none."""
+    if given := os.environ.get("CLEANFLEET_TEST_PG"):
+        return given.rstrip("/")
+    if binaries() is None:
+        return None
+    running = own_server(Path(tempfile.mkdtemp(prefix="cleanfleet-pg-")), "-c fsync=off", "-c synchronous_commit=off")
+    url, _, _ = running.__enter__()
+    mine = os.getpid()
+    atexit.register(lambda: running.__exit__(None, None, None) if os.getpid() == mine else None)
+    return url
+
+
+def admin_at(url: str, sql: str) -> None:
+    with psycopg.connect(f"{url}/postgres", autocommit=True) as there:
+        there.execute(sql)
+
+
+def migrate() -> None:
+    call_command("migrate", verbosity=0, interactive=False)
 
 
 def admin(sql: str) -> None:
-    with psycopg.connect(f"{server()}/postgres", autocommit=True) as there:
-        there.execute(sql)
+    admin_at(str(server()), sql)
 
 
 @cache

@@ -28,7 +28,7 @@ WIDE = 26
 
 def run_assess(
     file: Path,
-    policy_id: str,
+    policy_ids: Sequence[str],
     *,
     preset: str | None,
     mapping: Path | None,
@@ -50,8 +50,8 @@ def run_assess(
     as_json: bool,
     strict: bool,
 ) -> int:
-    """Assess ``file`` and print the outcome; returns the exit code (0, or 1 with ``strict`` where a row was refused)."""
-    policy = load(policy_id, known=known, values=values, readings=readings, min_grade=min_grade, language=language)
+    """Assess ``file`` by one policy and print the outcome; returns the exit code (0, or 1 with ``strict`` for a refused row)."""
+    policy = load(policy_ids[0], known=known, values=values, readings=readings, min_grade=min_grade, language=language)
     constants = dict(constants)
     if scheme is not None:
         if "scheme" not in {column.name for column in policy.inputs}:
@@ -59,7 +59,7 @@ def run_assess(
         constants["scheme"] = scheme
     if preset and mapping:
         raise InputError("--preset and --columns exclude each other")
-    _check_places(
+    check_places(
         {
             "the input": file,
             "--out": out,
@@ -76,18 +76,14 @@ def run_assess(
     limit = JSON_ROWS if as_json and out is None else SHOWN
     if chart is not None:
         limit = JSON_ROWS
-    progress = Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        transient=True, disable=not sys.stderr.isatty(), console=_err(),
-    )  # fmt: skip
-    with progress:
+    with (progress := bar()):
         task = progress.add_task(f"assessing {file.name}", total=None)
         outcome = assess_file(
             file,
             policy,
             layout=tables.load_layout(preset, mapping, policy.inputs) if preset or mapping else None,
             constants=constants,
-            on=None if on is None else _on(policy, on),
+            on=None if on is None else day_on(policy, on),
             engine=cast(Engine, engine),
             out=out,
             refused=refused,
@@ -95,7 +91,7 @@ def run_assess(
             detail=detail,
             unique=unique,
             spill=bool(unique),
-            summarise=scheme == "fleet" or fleet_out is not None,
+            summarise=scheme == "fleet" or fleet_out is not None or policy.definition.summary.get("always") == "true",
             preview_rows=limit,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
@@ -104,13 +100,13 @@ def run_assess(
     if as_json:
         if out is None and outcome.rows > JSON_ROWS:
             raise InputError(f"{outcome.rows} rows are too many to print; write them with --out FILE")
-        print(dump(_as_json(outcome, with_rows=out is None)))
+        print(dump(as_content(outcome, with_rows=out is None)))
     else:
-        _show(outcome, file)
+        show_outcome(outcome, file)
     return 1 if strict and outcome.refused_rows else 0
 
 
-def _on(policy: Policy, text: str) -> dt.date:
+def day_on(policy: Policy, text: str) -> dt.date:
     """The date for rows without one, if the policy's date column takes it."""
     day = date(text, "--on")
     column = next((c for c in policy.inputs if c.required and c.kind == "date"), None)
@@ -122,7 +118,7 @@ def _on(policy: Policy, text: str) -> dt.date:
     return day
 
 
-def _check_places(places: Mapping[str, Path | None]) -> None:
+def check_places(places: Mapping[str, Path | None]) -> None:
     """No file may be read and written, or written twice, by one call."""
     taken: dict[Path, str] = {}
     for option, path in places.items():
@@ -132,10 +128,14 @@ def _check_places(places: Mapping[str, Path | None]) -> None:
                 raise InputError(f"{option}: {path} is {other} too; name another file")
 
 
-def _err() -> Any:
+def bar() -> Progress:
+    """A progress bar on standard error, where that is a terminal."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        transient=True, disable=not sys.stderr.isatty(), console=Console(stderr=True),
+    )  # fmt: skip
 
 
 def _draw(path: Path, outcome: Outcome) -> None:
@@ -147,7 +147,7 @@ def _draw(path: Path, outcome: Outcome) -> None:
     outcome.written.append(path)
 
 
-def _as_json(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
+def as_content(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
     policy = outcome.policy
     content: dict[str, Any] = {
         "policy": policy.id,
@@ -173,7 +173,7 @@ def _as_json(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
     return content
 
 
-def _show(outcome: Outcome, file: Path) -> None:
+def show_outcome(outcome: Outcome, file: Path) -> None:
     out, policy = console(), outcome.policy
     texts, say = policy.texts, policy.texts.say
     known = say("law as known on {known}, values {digest}", known=policy.known, digest=policy.digest)
@@ -187,17 +187,19 @@ def _show(outcome: Outcome, file: Path) -> None:
             out.print(
                 say("... the first {first} of {rows} rows; --out FILE writes them all", first=first, rows=outcome.rows)
             )
-    parts = [f"{rows:,} {_told(outcome, status)}" for status, rows in sorted(outcome.statuses.items())]
+    parts = [f"{rows:,} {status.replace('_', ' ')}" for status, rows in sorted(outcome.statuses.items())]
     rows = say("{rows} rows", rows=f"{outcome.rows:,}")
     if outcome.read_rows is not None:
         read = say("{rows} rows", rows=f"{outcome.read_rows:,}")
         rows = f"{outcome.rows:,} {_records(outcome)} ({read})"
     out.print(f"[bold]{rows}[/] {say('of')} {escape(file.name)} = {' + '.join(parts)}", soft_wrap=True)
-    for what, counter, meaning in (
-        ("reason", outcome.reasons, texts.reason), ("flag", outcome.flags, texts.flag)
-    ):  # fmt: skip
+    told = [("reason", outcome.reasons, texts.reason), ("flag", outcome.flags, texts.flag)]
+    if texts.language != policy.definition.languages[0]:  # whose codes are words of another language
+        told.insert(0, ("status", outcome.statuses, texts.status))
+    for what, counter, meaning in told:
         if counter:
-            lines = [(name, f"{n:,}", meaning(name)) for name, n in counter.most_common(20)]
+            most = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:20]  # ties by name: the same each time
+            lines = [(name, f"{n:,}", meaning(name)) for name, n in most]
             show(out, table("", [(say(what), False), (say("rows"), True), (say("meaning"), False)], lines))
     totals = {name: total for name, total in outcome.totals.items() if not name.endswith("_per_km")}
     if totals:
@@ -223,13 +225,6 @@ def _show(outcome: Outcome, file: Path) -> None:
         out.print(say("note: {note}", note=note), markup=False, soft_wrap=True)
     for path in outcome.written:
         out.print(say("written: {path}", path=path), markup=False, soft_wrap=True)
-
-
-def _told(outcome: Outcome, status: str) -> str:
-    """A status as the terminal shows it: its code, and in another language than the scheme's first what that means."""
-    policy = outcome.policy
-    told = "" if policy.texts.language == policy.definition.languages[0] else policy.texts.status(status)
-    return status.replace("_", " ") + (f" ({told})" if told else "")
 
 
 def _records(outcome: Outcome) -> str:

@@ -17,6 +17,8 @@ from typer.core import TyperGroup
 
 from cleanfleet import __version__
 
+from .registry import app as registry_app
+
 #: The exit code after Ctrl-C.
 INTERRUPTED = 130
 
@@ -56,7 +58,7 @@ class Commands(TyperGroup):
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        scheme: Any = typer.main.get_command(module.app)
+        scheme: Any = typer.main.get_group(module.app)
         return scheme.commands[cmd_name]
 
 
@@ -83,6 +85,9 @@ app = typer.Typer(
 )
 
 
+app.add_typer(registry_app, name="registry")
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"cleanfleet {__version__}")
@@ -96,7 +101,12 @@ def _main(
     pass
 
 
-PolicyOption = Annotated[str, typer.Option("--policy", "-p", help="Id of the policy; 'cleanfleet policies' lists them.")]
+PolicyOption = Annotated[
+    list[str],
+    typer.Option(
+        "--policy", "-p", help="Id of the policy; 'cleanfleet policies' lists them. Repeat it for several at once."
+    ),
+]
 KnownOption = Annotated[
     str | None, typer.Option("--known", metavar="DATE", help="Read the law as it was known on this day.")
 ]
@@ -132,9 +142,13 @@ def assess(
     engine: Annotated[Engine, typer.Option(help="What computes; the answers are the same.")] = Engine.polars,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every row with its answer.")] = None,
     refused: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the refused rows with the reason.")] = None,
-    fleet_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the fleet table.")] = None,
+    fleet_out: Annotated[
+        Path | None,
+        typer.Option("--fleet-out", "--summary-out", metavar="FILE", help="Write the policy's summary (fleet table)."),
+    ] = None,
     detail: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write one row for each limit (records of several rows).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write one row for each limit (records of several rows)."),
     ] = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the result (SVG or PNG).")] = None,
     unique: Annotated[
@@ -146,15 +160,19 @@ def assess(
 ) -> None:
     """Assess a list of records: what each one earns or owes, and why."""
     from .assess import run_assess
+    from .together import run_together
 
-    raise typer.Exit(
-        run_assess(
-            file, policy, preset=preset, mapping=columns, constants=_pairs(set_, "--set"), on=on, known=known,
-            scheme=None if scheme is None else scheme.value, values=values or [], readings=_pairs(reading, "--reading"),
-            min_grade=min_grade, engine=engine.value, out=out, refused=refused, fleet_out=fleet_out, detail=detail, chart=chart,
-            unique=unique or [], language=lang, as_json=json_, strict=strict,
-        )
-    )  # fmt: skip
+    how: dict[str, Any] = {
+        "preset": preset, "mapping": columns, "constants": _pairs(set_, "--set"), "on": on, "known": known,
+        "scheme": None if scheme is None else scheme.value, "values": values or [], "readings": _pairs(reading, "--reading"),
+        "min_grade": min_grade, "engine": engine.value, "out": out, "refused": refused, "fleet_out": fleet_out, "chart": chart,
+        "unique": unique or [], "language": lang, "as_json": json_, "strict": strict,
+    }  # fmt: skip
+    if len(policy) == 1:
+        raise typer.Exit(run_assess(file, policy, detail=detail, **how))
+    if detail is not None:
+        raise typer.BadParameter("several policies at once have no detail; name one", param_hint="--detail")
+    raise typer.Exit(run_together(file, policy, **how))
 
 
 @app.command()

@@ -430,7 +430,7 @@ def withdraw(book: Book, account: str, pool: str, amount: int, *, on: dt.date, k
         lot = book.lots[parcel.lot]
         out = book.next_id()
         book.lots[out] = replace(
-            lot, id=out, origin=lot.root, received_on=on, via="pool", carried_through=None, amount=0, reserved=0
+            lot, id=out, origin=lot.root, received_on=on, via="pool", carried_through=on.year - 1, amount=0, reserved=0
         )
         book.deposited_on[out] = parcel.deposited_on
         book.move(on, out, RELEASED, HELD, part)

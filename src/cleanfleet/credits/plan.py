@@ -212,7 +212,12 @@ def _left_out(
             return "other_kind"
     if acquired_by is not None and (lot.received_on or lot.earned_on) > acquired_by:
         return "acquired_late"
-    if for_transfer and lot.received_on is not None and not reading.value("onward_transfer", True, lot.pool, lot.kind)[0]:
+    if (
+        for_transfer
+        and lot.received_on is not None
+        and lot.via != "pool"
+        and not reading.value("onward_transfer", True, lot.pool, lot.kind)[0]
+    ):
         return "not_transferable"
     return ""
 

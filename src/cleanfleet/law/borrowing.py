@@ -65,16 +65,18 @@ def borrow(
                 raise LawError(f"{where}: borrows {name} from both {lent[name]} and {id_}")
             lent[name] = id_
             if name in lender.rules:
-                found.rules[name] = lender.rules[name]
                 for variant in lender.rules[name]:
                     open_ += inspect.signature(variant.function).parameters
             elif name in lender.values:
-                value = found.values[name] = lender.values[name]
+                value = lender.values[name]
                 open_ += [*value.keys, *([value.period] if value.period else [])]
                 if strange := {record.confidence for record in value.records} - scale:
                     raise LawError(
                         f"{where}: borrows value {name} from {id_}, whose grade {min(strange)} is not in the grades here"
                     )
+        # in the lender's order, so that messages name things in the same order here and there
+        found.rules |= {name: rule for name, rule in lender.rules.items() if lent.get(name) == id_}
+        found.values |= {name: value for name, value in lender.values.items() if lent.get(name) == id_}
         for tag, source in lender.sources.items():
             found.sources.setdefault(tag, source)
     return found

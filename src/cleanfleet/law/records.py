@@ -28,10 +28,11 @@ class Record:
         self.refused: list[Refused] = []
         zone = ZoneInfo(program.definition.zone)
         record = dict(record)
-        for column in program.definition.inputs:
-            record[column.name], is_below = column.bounded(record.get(column.name))
-            if is_below:
-                record[column.below] = True
+        for column in (cell.data.column for cell in program.inputs.values()):
+            if column.below:
+                record[column.name], is_below = column.bounded(record.get(column.name))
+                if is_below:
+                    record[column.below] = True
         for name, cell in program.inputs.items():
             ref = cell.data
             try:

@@ -75,7 +75,9 @@ def restore(source: Path) -> dict[str, Any]:
     found = state()
     check = source.with_name(source.name + ".check")
     told = json.loads(check.read_text(encoding="utf-8")) if check.exists() else found
-    if found["operations"] < told["operations"] or (told["last_block"] and not Block.objects.filter(hash=told["last_block"]).exists()):
+    if found["operations"] < told["operations"] or (
+        told["last_block"] and not Block.objects.filter(hash=told["last_block"]).exists()
+    ):
         raise Conflict("restore", f"the copy has {found}, its check says {told}")
     findings = audit.run()
     if findings:

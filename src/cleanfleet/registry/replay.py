@@ -13,6 +13,7 @@ from typing import Any
 from django.core.management import call_command
 from django.db import connections
 
+from . import kinds
 from .ledger.audit import Finding
 from .ledger.models import Movement, Operation, Principal, PrivateText, Seal
 from .ledger.operations import Action, Replay, perform, replaying
@@ -59,6 +60,7 @@ def _history() -> Iterator[dict[str, Any]]:
 
 def run() -> list[Finding]:
     """Findings where the history, done again, gives anything else than the book has."""
+    kinds.all_kinds()
     history = list(_history())
     principals = list(Principal.objects.order_by("pk").values("pk", "public_id", "kind"))
     findings: list[Finding] = []

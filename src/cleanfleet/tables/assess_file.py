@@ -41,6 +41,7 @@ class Outcome:
 
     ``rows`` counts answers; where several rows of the file make up one record ``read_rows`` counts those. ``statuses``,
     ``reasons`` and ``flags`` count answers; ``totals`` sums each numeric output over the determined rows;
+    ``summed`` is the policy's summary itself, for whoever needs more of it than its table;
     ``preview`` holds the first rows (answers beside the input), all of them where the file is small.
     """
 
@@ -53,6 +54,7 @@ class Outcome:
     totals: dict[str, Decimal] = field(default_factory=dict)
     summary_name: str = ""
     summary: pl.DataFrame | None = None
+    summed: Any = None
     preview: pl.DataFrame | None = None
     refused: pl.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
@@ -115,32 +117,16 @@ def assess_file(
 
     Raises :class:`InputError` for a file that can't be used; nothing is written then.
     """
-    files = [Path(file).resolve() for file in (path, out, refused, summary_out, detail) if file is not None]
-    if len(set(files)) < len(files):
-        raise InputError("the file that is read and those that are written must be different files")
-    columns = list(policy.inputs)
-    day = next((c for c in columns if c.required and c.kind == "date"), None)
-    if on is not None:
-        if day is None:
-            raise InputError(f"{policy.id} has no date column that a date could be given for")
-        try:
-            day.read(on.isoformat())
-        except Refused as error:
-            raise InputError(error.message) from None
-        columns = [dataclasses.replace(c, required=False) if c is day else c for c in columns]
+    check_files(path, out, refused, summary_out, detail)
     if detail is not None and policy.groups is None:
         raise InputError(f"{policy.id} answers each row by itself; it has no detail to write to {detail}")
-    checked = tuple(unique) or policy.definition.unique
-    table = read(
-        path, columns, layout=layout, constants=constants, zone=policy.definition.zone,
-        unique=checked, spill=spill,
+    run = start(
+        path, policy, layout=layout, constants=constants, on=on, engine=engine, unique=unique, spill=spill,
+        summarise=summarise or summary_out is not None, preview_rows=preview_rows,
     )  # fmt: skip
-    summary = policy.summary() if summarise or summary_out is not None else None
+    outcome, table, summary = run.outcome, run.outcome.table, run.summary
     if summary_out is not None and summary is None:
         raise InputError(f"{policy.id} has no summary to write to {summary_out}")
-    also = tuple(summary.needs) if summary is not None else ()
-    outcome = Outcome(policy, table, notes=table.notes)
-    run = Run(outcome, engine, also, day.name if day is not None and on is not None else None, on, summary, preview_rows)
     if policy.groups is not None:
         from .group_files import assess_group_file
 
@@ -154,7 +140,7 @@ def assess_file(
         sinks += [run.rejects] if run.rejects is not None else []
         with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
             behind: Future[None] | None = None
-            for batch in _ahead(table.batches(), reading):
+            for batch in ahead(table.batches(), reading):
                 answered, answers = run.assess(batch)
                 if behind is not None:
                     behind.result()
@@ -164,7 +150,7 @@ def assess_file(
             if behind is not None:
                 behind.result()
         if summary is not None:
-            outcome.summary_name, outcome.summary = summary.name, summary.frame()
+            outcome.summary_name, outcome.summary, outcome.summed = summary.name, summary.frame(), summary
             if isinstance(run.main, Writer) and out is not None and out.suffix.lower() == ".xlsx":
                 run.main.sheet(summary.name, outcome.summary)
             if summary_out is not None:
@@ -183,7 +169,49 @@ def assess_file(
     return outcome
 
 
-def _ahead(parts: Iterator[_T], pool: ThreadPoolExecutor) -> Iterator[_T]:
+def check_files(*files: str | Path | None) -> None:
+    """Raises :class:`InputError` where a file that is read or written is named twice."""
+    named = [Path(file).resolve() for file in files if file is not None]
+    if len(set(named)) < len(named):
+        raise InputError("the file that is read and those that are written must be different files")
+
+
+def start(
+    path: str | Path,
+    policy: Policy,
+    *,
+    layout: Layout | None,
+    constants: Mapping[str, str] | None,
+    on: dt.date | None,
+    engine: Engine,
+    unique: Sequence[str],
+    spill: bool,
+    summarise: bool,
+    preview_rows: int,
+) -> Run:
+    """Open a file for a policy, its options as in :func:`assess_file`; nothing is assessed or written yet."""
+    columns = list(policy.inputs)
+    day = next((c for c in columns if c.required and c.kind == "date"), None)
+    if on is not None:
+        if day is None:
+            raise InputError(f"{policy.id} has no date column that a date could be given for")
+        try:
+            day.read(on.isoformat())
+        except Refused as error:
+            raise InputError(error.message) from None
+        columns = [dataclasses.replace(c, required=False) if c is day else c for c in columns]
+    checked = tuple(unique) or policy.definition.unique
+    table = read(
+        path, columns, layout=layout, constants=constants, zone=policy.definition.zone,
+        unique=checked, spill=spill,
+    )  # fmt: skip
+    summary = policy.summary() if summarise else None
+    also = tuple(summary.needs) if summary is not None else ()
+    outcome = Outcome(policy, table, notes=table.notes)
+    return Run(outcome, engine, also, day.name if day is not None and on is not None else None, on, summary, preview_rows)
+
+
+def ahead(parts: Iterator[_T], pool: ThreadPoolExecutor) -> Iterator[_T]:
     """The same, with the next part read while the last one is worked on."""
     done = object()
     waiting: Future[Any] = pool.submit(next, parts, done)
@@ -239,7 +267,7 @@ class Run:
         self.count(answers)
         if self.summary is not None:
             texts = [c.name for c in self.policy.inputs if c.kind == "text" and c.name in typed.columns]
-            self.summary.add(typed.select(texts).hstack(answers))
+            self.summary.add(answers.hstack(typed.select(texts).get_columns()))
         return typed, answers.select(self.names)
 
     def _answers(self, given: pl.DataFrame) -> pl.DataFrame:
@@ -320,13 +348,14 @@ class Run:
             head = plain(head)
             outcome.preview = head if outcome.preview is None else pl.concat([outcome.preview, head], how="vertical_relaxed")
         if (self.rejects is not None or self.keeps_refused) and is_refused.any():
-            rows = self._rejected(batch, original, answers, is_refused)
+            rows = self.rejected(batch, original, answers, is_refused)
             if self.rejects is not None:
                 self.rejects.write(rows)
             if self.main is not None and self.keeps_refused:
                 self.main.refused(rows)
 
-    def _rejected(self, batch: Batch, original: pl.DataFrame, answers: pl.DataFrame, where: pl.Series) -> pl.DataFrame:
+    def rejected(self, batch: Batch, original: pl.DataFrame, answers: pl.DataFrame, where: pl.Series) -> pl.DataFrame:
+        """The refused rows: ``row``, ``reason``, ``message``, and the file's own cells."""
         cells = original.filter(where)
         reasons = answers["reason"].cast(pl.String).filter(where)
         firsts = batch.first_row.filter(where)

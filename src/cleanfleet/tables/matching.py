@@ -20,11 +20,15 @@ DateParts = tuple[str | int, str | int, str | int]
 
 @dataclass
 class Plan:
-    """What a file has of the policy's columns: from a column (ours -> theirs), from date parts, or the same in every row."""
+    """What a file has of the policy's columns: from a column (ours -> theirs), from date parts, or the same in every row.
+
+    ``unused`` are the file's columns that none of the policy's are taken from.
+    """
 
     sources: dict[str, str] = field(default_factory=dict)
     dates: dict[str, DateParts] = field(default_factory=dict)
     constants: dict[str, Constant] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -72,9 +76,14 @@ def match(path: Path, names: Sequence[str], columns: Sequence[Column], layout: L
         raise InputError(_missing(path, missing, [name for name in names if name not in used], names))
     if not used:
         raise InputError(f"{path}: has none of the policy's columns {', '.join(known)}; it has {', '.join(names)}")
-    if left := [name for name in names if name not in used]:
-        plan.notes.append(f"columns not used: {', '.join(left)}")
+    plan.unused = [name for name in names if name not in used]
+    plan.notes += unused_note(plan.unused)
     return plan
+
+
+def unused_note(names: Sequence[str]) -> list[str]:
+    """The note on columns that aren't used; none where there is none."""
+    return [f"columns not used: {', '.join(names)}"] if names else []
 
 
 def _mapped(path: Path, names: Sequence[str], ours: str, layout: Layout) -> str | None:

@@ -65,7 +65,8 @@ class Table:
     """A file that is ready to be read; made by :func:`read`.
 
     ``path``; ``format`` (csv, parquet, xlsx, jsonl, json); ``rows``, the number of records (None until it is known);
-    ``notes``, what was detected and done; ``original_columns``, the file's own; ``sources``, our columns -> the file's.
+    ``notes``, what was detected and done; ``original_columns``, the file's own; ``sources``, our columns -> the file's;
+    ``unused``, the file's columns that nothing is taken from.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Table:
         self.notes: list[str] = list(source.notes)
         self.original_columns = list(source.schema)
         self.sources = dict(converter.plan.sources)
+        self.unused = list(converter.plan.unused)
         self._source, self._converter = source, converter
         self._columns, self._batch_rows = columns, batch_rows
         self._stamp = _stamp(path)

@@ -74,7 +74,7 @@ def test_a_statement_is_written_as_csv_and_xlsx(story: tuple[int, int], tmp_path
     files.write(found, tmp_path / "s.xlsx")
     assert pl.read_csv(tmp_path / "s.csv").height == len(found.entries)
     assert pl.read_excel(tmp_path / "s.xlsx", sheet_name="Balances").rows() == [("owed", "charge:new:A:2026", 0, 30, 30)]
-    with pytest.raises(Invalid, match="allowed are .csv and .xlsx"):
+    with pytest.raises(Invalid, match=r"allowed are .csv and .xlsx"):
         files.write(found, tmp_path / "s.pdf")
 
 

@@ -579,6 +579,14 @@ def line_nev_balance(published_nev_balance):
     return published_nev_balance
 
 
+# -- the bank: the kind of credit that bank.py reads its values by
+
+
+def credit_kind(is_nev):
+    """The kind of credits that a car is made for; the bank's values are kept by it, no formula of a car needs it."""
+    return choose(is_nev, "nev", "cafc")
+
+
 def _rounded(dividend, divisor, rounding):
     return choose(
         rounding == "truncate", truncate_div(dividend, divisor, decimals=2), half_up_div(dividend, divisor, decimals=2)

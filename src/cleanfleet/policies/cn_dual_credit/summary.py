@@ -214,7 +214,8 @@ class Summary:
         unread = self._missing(key, "row")
         attributes = self._attributes.get(key, {})
         for name in OF_COMPANY:
-            if len(attributes.get(name, ())) > 1:
+            matters = name != "importer_authorised" or True in attributes.get("is_import", ())
+            if matters and len(attributes.get(name, ())) > 1:
                 column = "origin" if name == "is_import" else name
                 company.reasons.append(f"contradiction:{column}")
         if unread or company.reasons or not sums:

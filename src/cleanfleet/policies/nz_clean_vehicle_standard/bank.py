@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -84,20 +85,12 @@ def _exchange(policy: Policy) -> tuple[Dated[Ratio], ...]:
         ratio = None
         if given.value is not None and other.value is not None:
             ratio = Ratio(source, _other(source), int(given.value), int(other.value))
-        found.append(
-            Dated(
-                ratio,
-                given.applies_from,
-                given.known_from,
-                until=given.until,
-                pools=(source, _other(source)),
-                withdrawn=given.withdrawn,
-                layer=given.layer,
-                name="credit_exchange_given",
-                marks=tuple(dict.fromkeys((*given.marks, *other.marks))),
-            )  # fmt: skip
-        )
+        found.append(replace(given, value=ratio, pools=(source, _other(source)), marks=_joined(given.marks, other.marks)))
     return tuple(found)
+
+
+def _joined(*marks: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(mark for some in marks for mark in some))
 
 
 def _other(pool: str) -> str:

@@ -46,7 +46,11 @@ class Standing:
 
 def standing(claim: Claim) -> Standing:
     """Where an accepted pay-as-you-go vehicle stands; :class:`Conflict` for any other."""
-    line = Line.objects.filter(claim=claim, acceptance__state="accepted").select_related("acceptance__account", "result").first()
+    line = (
+        Line.objects.filter(claim=claim, acceptance__state="accepted")
+        .select_related("acceptance__account", "result")
+        .first()
+    )
     if claim.state != "accepted" or line is None:
         raise Conflict("wrong_state", f"the vehicle is {claim.state}; only an accepted one can be corrected or withdrawn")
     if line.acceptance.scheme != "payg":
@@ -85,10 +89,16 @@ class CorrectVehicle(OnClaim):
         (answer,) = assessing.assess(policy, [attributes], now.acceptance.on, "payg")
         held = answer.held(law.confirmed())
         if held:
-            raise NotDetermined("not_determined", f"with these details the vehicle is {answer.status}: {held}", missing=[held])
+            raise NotDetermined(
+                "not_determined", f"with these details the vehicle is {answer.status}: {held}", missing=[held]
+            )
         last = Version.objects.filter(vehicle_id=claim.vehicle_id).order_by("-number").values_list("number", flat=True)[0]
         claim.version = Version.objects.create(
-            vehicle_id=claim.vehicle_id, number=last + 1, attributes=canonical(attributes), source="agency", operation_id=work.number
+            vehicle_id=claim.vehicle_id,
+            number=last + 1,
+            attributes=canonical(attributes),
+            source="agency",
+            operation_id=work.number,
         )
         claim.save(update_fields=["version"])
         work.law(policy)
@@ -140,11 +150,15 @@ def _correct(work: Work, claim: Claim, now: Standing, after: Result | None, reas
     unit = charge_unit(account.condition, after.vehicle_type, on) if after is not None else before
     if unit != before and now.result.charge_g:
         raise NotDetermined(
-            "type_changed", "a charge whose vehicle's type changes is corrected by withdrawing the vehicle", missing=["vehicle_type"]
+            "type_changed",
+            "a charge whose vehicle's type changes is corrected by withdrawing the vehicle",
+            missing=["vehicle_type"],
         )
     change = new_charge - now.result.charge_g
     if change > 0:
-        work.move(unit, work.bucket(None, "assessed", unit), work.bucket(account.pk, "owed", unit), change, subject=now.result.pk)
+        work.move(
+            unit, work.bucket(None, "assessed", unit), work.bucket(account.pk, "owed", unit), change, subject=now.result.pk
+        )
     elif change < 0:
         offset, money, refund = _less(work, account, now, unit, -change)
     Correction.objects.create(
@@ -189,7 +203,11 @@ def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
     if shortfall:
         owing = charge_unit(account.condition, now.result.vehicle_type, on)
         work.move(
-            owing, work.bucket(None, "assessed", owing), work.bucket(account.pk, "owed", owing), shortfall, subject=now.result.pk
+            owing,
+            work.bucket(None, "assessed", owing),
+            work.bucket(account.pk, "owed", owing),
+            shortfall,
+            subject=now.result.pk,
         )
     return shortfall
 
@@ -212,7 +230,9 @@ def _less(work: Work, account: Account, now: Standing, unit: str, grams: int) ->
         work.move(MONEY, work.bucket(None, "revenue", MONEY), due, refund, subject=now.result.pk)
     given_back = grams - unpaid - paid
     if given_back > now.offset_g:
-        raise Conflict("settled_together", "the charge was met by a settlement; its grams are given back by the agency's finance")
+        raise Conflict(
+            "settled_together", "the charge was met by a settlement; its grams are given back by the agency's finance"
+        )
     if given_back:
         work.move(unit, work.bucket(None, "met_by_credits", unit), reversed_, given_back, subject=now.result.pk)
         credit = spending.unit_of(account)
@@ -231,7 +251,9 @@ def _offset_by(now: Standing, grams: int) -> list[tuple[int, int]]:
             break
         before += offset
     first, last = before + now.offset_g - grams, before + now.offset_g
-    used = Movement.objects.filter(subject=now.acceptance.pk, lot__isnull=False, target__kind="used", source__owner_id=now.acceptance.account_id)
+    used = Movement.objects.filter(
+        subject=now.acceptance.pk, lot__isnull=False, target__kind="used", source__owner_id=now.acceptance.account_id
+    )
     used = used.filter(seal_id__in=[now.acceptance.begun_id, now.acceptance.ended_id])
     found, position = [], 0
     for lot, amount in used.order_by("seal_id", "line").values_list("lot_id", "amount"):
@@ -240,4 +262,3 @@ def _offset_by(now: Standing, grams: int) -> list[tuple[int, int]]:
             found.append((lot, high - low))
         position += amount
     return found
-

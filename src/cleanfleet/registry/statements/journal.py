@@ -43,7 +43,14 @@ def lines() -> Iterator[str]:
         for pk, owner, kind, unit in Bucket.objects.values_list("pk", "owner_id", "kind", "unit__code")
     }
     moved = Movement.objects.order_by("seal__operation__effective_on", "seal__position", "line").values_list(
-        "seal__operation__effective_on", "seal_id", "seal__operation__name", "unit__code", "lot_id", "source_id", "target_id", "amount"
+        "seal__operation__effective_on",
+        "seal_id",
+        "seal__operation__name",
+        "unit__code",
+        "lot_id",
+        "source_id",
+        "target_id",
+        "amount",
     )
     first = moved.values_list("seal__operation__effective_on", flat=True).first()
     yield 'option "title" "CO2 account registry"'

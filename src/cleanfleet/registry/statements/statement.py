@@ -65,7 +65,10 @@ class Statement:
     def balances(self) -> pl.DataFrame:
         """Opening and closing balance of each bucket, and the sum of its changes."""
         places = sorted(self.opening.keys() | self.closing.keys())
-        rows = [(bucket, unit, self.opening.get((bucket, unit), 0), self.closing.get((bucket, unit), 0)) for bucket, unit in places]
+        rows = [
+            (bucket, unit, self.opening.get((bucket, unit), 0), self.closing.get((bucket, unit), 0))
+            for bucket, unit in places
+        ]
         frame = pl.DataFrame(rows, schema=["bucket", "unit", "opening", "closing"], orient="row")
         return frame.with_columns(change=pl.col("closing") - pl.col("opening")) if rows else frame
 
@@ -82,8 +85,10 @@ def statement(account: Account, first: dt.date, last: dt.date, *, client: str | 
     mine = Q(source__owner_id=account.pk) | Q(target__owner_id=account.pk)
     for side, sign in (("source", -1), ("target", 1)):
         before = Movement.objects.filter(**{f"{side}__owner_id": account.pk, "seal__operation__effective_on__lt": first})
-        for kind, unit, amount in before.values_list(f"{side}__kind", "unit__code").annotate(n=Sum("amount")).values_list(
-            f"{side}__kind", "unit__code", "n"
+        for kind, unit, amount in (
+            before.values_list(f"{side}__kind", "unit__code")
+            .annotate(n=Sum("amount"))
+            .values_list(f"{side}__kind", "unit__code", "n")
         ):
             running[kind, unit] += sign * int(amount)
     opening = {place: amount for place, amount in running.items() if amount}

@@ -1,0 +1,29 @@
+"""All kinds of operations: by importing every room that has some."""
+
+from __future__ import annotations
+
+import importlib
+
+from .ledger.operations import Action
+
+_MODULES = (
+    "accounts.operations",
+    "rulings.operations",
+    "vehicles.operations",
+    "payments.operations",
+    "acceptance.operations",
+    "charges.settling",
+    "charges.correcting",
+    "transfers.operations",
+)
+
+
+def all_kinds() -> dict[str, type[Action]]:
+    """Name -> class of each operation that can be performed (those that only lend their fields to others are left out)."""
+    for module in _MODULES:
+        importlib.import_module(f"cleanfleet.registry.{module}")
+    return {
+        name: kind
+        for name, kind in Action.kinds.items()
+        if kind.run is not Action.run and kind.__module__.startswith("cleanfleet.registry.")
+    }

@@ -1,0 +1,155 @@
+"""Who may do what on an account: the product of roles and actions, and an account's life."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import Any
+
+import pytest
+
+from cleanfleet.registry import clock, daily
+from cleanfleet.registry.acceptance.operations import AcceptVehicles
+from cleanfleet.registry.accounts import operations as accounts
+from cleanfleet.registry.accounts import permissions
+from cleanfleet.registry.accounts.models import Account, AgencyRole, Grant
+from cleanfleet.registry.accounts.permissions import system
+from cleanfleet.registry.ledger.models import Operation, Principal
+from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotVisible, Refusal
+from cleanfleet.registry.transfers.operations import TransferOwn
+from registry.people import account, do, holder, officer, person
+
+pytestmark = pytest.mark.usefixtures("database")
+DAY = "2026-03-31"
+
+
+def test_each_role_may_do_what_the_table_says_and_nothing_else() -> None:
+    owner = person()
+    of = account(owner)
+    other = person("Other")
+    people: dict[str, Principal] = {"owner": owner, "stranger": person("Stranger"), "system": system()}
+    for verb in permissions.VERBS:
+        people[verb] = person(verb)
+        do(accounts.Permit(account=of.public_id, person=people[verb].public_id, verb="view"), owner)
+        do(accounts.Permit(account=of.public_id, person=people[verb].public_id, verb=verb), owner)
+    for role in permissions.ROLES:
+        people[role] = officer(role)
+    on = {"account": of.public_id}
+    actions: dict[str, tuple[Any, set[str]]] = {
+        "rename": (accounts.RenameAccount(**on, account_name="x"), {"owner", "edit_details"}),
+        "grant view": (accounts.Permit(**on, person=other.public_id, verb="view"), {"owner", "manage_users"}),
+        "grant transfers": (accounts.Permit(**on, person=other.public_id, verb="transfer_credits"), {"owner"}),
+        "auto-accept": (accounts.SetAutoAccept(**on, at_or_below_target=True), {"owner"}),
+        "list": (accounts.ListForTrade(**on, listed=True), {"owner", "transfer_credits"}),
+        "verify": (accounts.SetAml(holder=of.holder.public_id, result="verified"), {"case_officer", "approver"}),
+        "accept": (AcceptVehicles(**on, vehicles=["clm_0"]), {"owner", "accept_vehicles"}),
+        "suspend": (
+            accounts.SuspendAccount(**on, until=dt.date(2027, 1, 1), reason="convicted", grounds="x"),
+            {"case_officer"},
+        ),
+        "notice": (accounts.GiveNotice(**on, answer_by=dt.date(2026, 5, 1)), {"case_officer"}),
+        "close": (accounts.CloseAccount(**on), {"owner"}),
+    }
+    seeing = {"owner", "system", *permissions.VERBS, *permissions.SEEING}
+    for (who, by), (what, (action, may)) in itertools.product(people.items(), actions.items()):
+        from django.db import transaction
+
+        try:
+            with clock.at(DAY), transaction.atomic():  # undone again, so that each meets the same account
+                do(action, by)
+                transaction.set_rollback(True)
+            outcome = "done"
+        except Refusal as refusal:
+            outcome = type(refusal).__name__
+        if (who, what) == ("case_officer", "close"):
+            assert outcome == "Conflict"  # the agency closes after its notice only
+        elif who in may:
+            assert outcome == "done", (who, what)
+        elif who in seeing or what == "verify":
+            assert outcome == "Forbidden", (who, what)
+        else:
+            assert outcome == "NotVisible", (who, what)
+
+
+def test_permissions_end_and_their_history_stays() -> None:
+    owner, helper = person(), person("Helper")
+    of = account(owner)
+    grant = accounts.Permit(account=of.public_id, person=helper.public_id, verb="view")
+    do(grant, owner)
+    do(grant, owner)
+    assert permissions.visible_to(helper).count() == 1
+    do(grant.model_copy(update={"granted": False}), owner)
+    assert permissions.visible_to(helper).count() == 0
+    assert [(grant.verb, grant.ended is None) for grant in Grant.objects.filter(principal=helper)] == [("view", False)]
+    do(accounts.HandOver(account=of.public_id, person=helper.public_id), owner)
+    assert permissions.permissions(owner, of) == set()
+    assert permissions.permissions(helper, of) == {"owner", *permissions.VERBS}
+
+
+def test_nobody_decides_their_own_case() -> None:
+    agent = officer()
+    own = account(agent)
+    with pytest.raises(Forbidden, match="own account's holder"):
+        do(accounts.SetAml(holder=own.holder.public_id, result="verified"), agent)
+    administrator = officer("administrator")
+    with pytest.raises(Forbidden, match="own roles"):
+        do(accounts.AssignRole(person=administrator.public_id, role="approver"), administrator)
+    do(accounts.AssignRole(person=agent.public_id, role="case_officer", assigned=False), administrator)
+    assert AgencyRole.objects.get(principal=agent).ended is not None
+    with pytest.raises(Forbidden, match="agency role"):
+        do(accounts.SetAml(holder=holder(person("Ben")), result="verified"), agent)
+
+
+def test_another_s_holder_opens_nothing() -> None:
+    owner = person()
+    mine = account(owner)
+    do(accounts.OpenAccount(holder=mine.holder.public_id, condition="new", account_name="second"), owner)
+    with pytest.raises(NotVisible, match="whose accounts you own"):
+        do(accounts.OpenAccount(holder=mine.holder.public_id, condition="new", account_name="x"), person("Ben"))
+    assert len({found.number for found in Account.objects.all()}) == 2
+
+
+def test_a_suspension_ends_by_itself_or_is_lifted() -> None:
+    owner, agent = person(), officer()
+    of = account(owner)
+    with clock.at("2024-02-29"):
+        suspend = accounts.SuspendAccount(account=of.public_id, until=dt.date(2029, 3, 1), reason="convicted", grounds="x")
+        with pytest.raises(Invalid, match="allowed is a day from tomorrow to 2029-02-28"):
+            do(suspend, agent)
+        do(suspend.model_copy(update={"until": dt.date(2029, 2, 28)}), agent)
+        do(accounts.NoteAppeal(account=of.public_id), agent)
+        with pytest.raises(Conflict, match="lasts until"):
+            do(accounts.LiftSuspension(account=of.public_id), system())
+        with pytest.raises(Conflict, match="is suspended"):
+            do(
+                TransferOwn(account=of.public_id, to_account=account(owner, "used", of.holder.public_id).number, grams=1),
+                owner,
+            )
+    with clock.at("2029-02-28"):
+        assert daily.run()["lifted"] == 0
+    with clock.at("2029-03-01"):
+        assert daily.run()["lifted"] == 1
+    of.refresh_from_db()
+    assert (of.state, of.suspended_until, of.appealed_on) == ("open", None, None)
+
+
+def test_closing_needs_nothing_left_and_the_agency_s_notice_has_time_to_answer() -> None:
+    owner, agent = person(), officer()
+    of = account(owner)
+    with clock.at("2026-04-01"):
+        with pytest.raises(Invalid, match="allowed is a day after 2026-04-01"):
+            do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 4, 1)), agent)
+        do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)), agent)
+    with clock.at("2026-05-01"), pytest.raises(Conflict, match="until 2026-05-01 to answer"):
+        do(accounts.CloseAccount(account=of.public_id), agent)
+    with clock.at("2026-05-02"):
+        assert do(accounts.CloseAccount(account=of.public_id), agent)["state"] == "closed"
+        with pytest.raises(Conflict, match="account is closed"):
+            do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 6, 1)), agent)
+
+
+def test_an_account_number_may_be_written_small() -> None:
+    owner = person()
+    of = account(owner)
+    assert permissions.account_for(owner, of.number.lower()).pk == of.pk
+    assert Operation.objects.filter(name="open_account").count() == 1
