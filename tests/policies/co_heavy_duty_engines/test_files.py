@@ -156,6 +156,14 @@ def test_detail_is_for_groups_of_rows(run: Callable[..., Ended]) -> None:
     assert "answers each row by itself" in ended.err
 
 
+def test_groups_of_rows_go_alone(run: Callable[..., Ended]) -> None:
+    both = ["--policy", "co-heavy-duty-engines", "--policy", "nz-clean-vehicle-standard"]
+    for words, message in (([], "a file goes through it alone"), (["--detail", "d.csv"], "have no detail")):
+        ended = run("assess", "r.csv", *both, *words)
+        assert ended.code == 2
+        assert message in ended.err
+
+
 def test_in_spanish(run: Callable[..., Ended]) -> None:
     ended = run("assess", "r.csv", *POLICY, "--lang", "es", "--refused", "x.csv")
     assert ended.code == 0, ended.err
