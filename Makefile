@@ -39,7 +39,7 @@ test: $(DEV_STAMP) lint
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" -rs
 
 test-slow: $(DEV_STAMP)
-	$(BIN)/python -m pytest -m slow -rs
+	$(BIN)/python -m pytest -n $(JOBS) -m slow -rs --durations=40
 
 # Pin every dependency with its hashes again (needs pip-tools).
 lock:

@@ -291,3 +291,12 @@ def test_credits_of_several_accounts_keep_their_own_fractions() -> None:
     assert (bank.free("X", "a"), bank.free("Y", "a")) == (1, 6)  # 0.75; 1.25 and 4.5, each half up
     bank = bank.carry(2022, known=NOW)
     assert (bank.free("X", "a"), bank.free("Y", "a")) == (0, 3)  # 0.375; 0.625 and 2.25
+
+
+def test_the_fraction_of_what_wasnt_carried_is_gone() -> None:
+    rules = BankRules(pools=("a",), carry=always(Carry(F(1, 2), ("fine",))))
+    parts = {("X", "a", 2020, ""): F(1, 4)}
+    assert plan_carry(lots(4), 2020, known=NOW, rules=rules, facts={"fine": False}, parts=parts).parts == {}
+    assert plan_carry(lots(4), 2020, known=NOW, rules=rules, facts={"fine": True}, parts=parts).parts == {
+        ("X", "a", 2020, ""): F(1, 8)
+    }

@@ -177,6 +177,8 @@ def test_until_layers_and_narrowness() -> None:
         for asked in [("b", "x", 2020), ("a", "y", 2020), ("a", "x", 2019), ("a", "x", 2022), ("a", "x", None)]:
             assert in_force(series, on, on, *asked).value == 1  # type: ignore[union-attr]
     assert in_force((wide, Dated(3, years=(None, 2021))), on, on, "a", "", 2021).value == 3  # type: ignore[union-attr]
+    assert in_force((Dated(1, years=(None, 2021)),), on, on) is None
+    assert in_force((Dated(1, years=(2021, None)),), on, on) is None
     assert in_force((Dated(1), Dated(2)), on, on).value == 2, "what is written later"  # type: ignore[union-attr]
 
 

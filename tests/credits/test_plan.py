@@ -439,3 +439,36 @@ def test_what_is_kept_of_a_reading_is_not_mixed_up() -> None:
     for day in range(5000):
         rules.at(D(2020, 1, 1) + dt.timedelta(day), DAY)
     assert rules.at(DAY, DAY).on == DAY
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Ratio("new", "used", 0, 1), "give 0: must be a whole number, 1 or more"),
+        (lambda: Ratio("new", "new", 1, 1), "target 'new': must be another pool than the source"),
+        (lambda: BankRules(pools=("a", "a")), "pools ('a', 'a'): must be one or more different names"),
+        (
+            lambda: BankRules(pools=("a",), life_years=always(-1)),
+            "life_years -1: must be a whole number of years, 0 or more",
+        ),
+        (lambda: EXCHANGE.at(DAY, DAY).ratio("old", "new"), "pool 'old': must be one of new, used"),
+    ],
+)
+def test_the_words_of_what_cant_be(make: object, text: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        make()  # type: ignore[operator]
+    assert str(refused.value) == text
+
+
+def test_the_words_of_an_exchange_that_isnt_known_or_not_yet() -> None:
+    rules = BankRules(pools=("new", "used"), exchange=(Dated(None, pools=("used", "new")),))
+    with pytest.raises(NotDetermined) as refused:
+        plan_exchange(LOTS, 2, source="used", target="new", on=DAY, known=DAY, rules=rules)
+    assert str(refused.value) == "not determined: exchange (pool used, on 2026-06-01, as known on 2026-06-01)"
+    ended = BankRules(pools=("new", "used"), exchange=(Dated(Ratio("used", "new", 1, 1), DAY, until=D(2026, 6, 2)),))
+    with pytest.raises(NotPermitted, match=r"isn't permitted on 2026-06-02$"):
+        plan_exchange(LOTS, 2, source="used", target="new", on=D(2026, 6, 2), known=DAY, rules=ended)
+    assert BankRules(pools=("a",)) == BankRules(pools=("a",))
+    asked = BankRules(pools=("a",))
+    asked.at(DAY, DAY)
+    assert asked == BankRules(pools=("a",)), "what was asked of rules is no part of them"

@@ -22,6 +22,7 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     "no name": ({"type": "text"}, "an input has no name"),
     "an unknown key": ({**NUMBER, "maxx": "5"}, r"input n: unknown key 'maxx'; did you mean max"),
     "an unknown type": ({**NUMBER, "type": "float"}, "type 'float' is not text, choice, integer, decimal, date or boolean"),
+    "a choice below a limit": ({**CHOICE, "below": "b"}, "only a number can be below a limit of quantification"),
     "no type": ({"name": "n"}, "type None is not text, choice"),
     "no min": ({"name": "n", "type": "integer", "max": "5"}, "an integer needs min and max, so that nothing can overflow"),
     "no max": ({"name": "n", "type": "decimal", "min": "5"}, "a decimal needs min and max"),
@@ -213,6 +214,17 @@ def test_a_binary_number_counts_as_the_decimal_next_to_it_and_no_further() -> No
 @pytest.mark.parametrize("text", ["South West", "south-west", " SOUTH_WEST ", "south \t west", "South--West"])
 def test_spellings_fold_together(text: str) -> None:
     assert fold(text) == "south_west"
+
+
+def test_powers_of_ten() -> None:
+    column = Column("pn", "integer", minimum=Decimal(0), maximum=Decimal(10**15))
+    for text in ("6e11", "6.0E+11", "6x10^11", "6×10¹¹", "6 · 10^11", "6*10**11", "600000000000"):
+        assert column.read(text) == 600_000_000_000, text
+    for text, code in (("6x1011", "lost_exponent"), ("6 × 10 11", "lost_exponent"), ("six", "not_a_number")):
+        with pytest.raises(Refused) as told:
+            column.read(text)
+        assert told.value.code == code
+    assert "6x10^11" in REFUSALS["lost_exponent"]
 
 
 @pytest.mark.parametrize(

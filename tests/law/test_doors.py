@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -213,6 +212,29 @@ def test_categories_shared_with_other_columns_keep_their_words() -> None:
     series = pl.Series(["3", None, "north", "3"], dtype=pl.Categorical)
     assert through(C, series) == [2, "", 0, 2]
     assert through(C, series.reverse().slice(1, 2)) == [0, ""]
+
+
+def test_words_are_read_once_for_all_tables() -> None:
+    """A later table may hold words not met yet, in other categories with the same codes, or of another type."""
+    own = pl.Categorical(pl.Categories("a scale of its own"))
+    tables: list[tuple[list[str | None], Any, list[Cell]]] = [
+        (["3", None, "north"], pl.Categorical, [2, "", 0]),
+        (["gone", "N", "3", " "], pl.Categorical, ["unknown_value", 0, 2, ""]),
+        ([None, "north", "gone"], pl.Categorical, ["", 0, "unknown_value"]),
+        (["north", "3"], own, [0, 2]),
+        (["3", "north"], pl.Categorical, [2, 0]),
+        (["north", "3"], pl.Enum(["3", "north"]), [0, 2]),
+        (["north", "3"], pl.Enum(["north", "3"]), [0, 2]),
+        (["3", "x"], pl.String, [2, "unknown_value"]),
+        (["south west", "3"], own, [1, 2]),
+    ]
+    learned: dict[str, doors.Words] = {}
+    for words, dtype, expected in tables:
+        entered = doors.enter(pl.DataFrame({"n": pl.Series(words, dtype=dtype)}), {"n": _input(C)}, ZONE, learned)
+        values, absent = np.broadcast_to(entered.values["n"], len(words)), np.broadcast_to(entered.absent["n"], len(words))
+        unknown = entered.refused.get("unknown_value:n", np.zeros(len(words), dtype=bool))
+        cells = zip(values.tolist(), absent.tolist(), unknown.tolist(), strict=True)
+        assert ["unknown_value" if odd else "" if none else value for value, none, odd in cells] == expected
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["north"])])
@@ -430,44 +452,3 @@ DAYS = st.one_of(
 @given(st.lists(DAYS, max_size=12))
 def test_text_days_pass_both_doors_alike(cells: list[str | None]) -> None:
     assert through(DAY, cells, pl.String) == one_by_one(DAY, cells)
-
-
-# -- out
-
-
-def only(function: Callable[[], pl.Series]) -> list[Any]:
-    return function().to_list()
-
-
-def test_decimals_go_out_exactly() -> None:
-    values, valid = np.array([0, 1, -1, 123456789012345678, -5]), np.array([True, True, True, True, False])
-    series = doors.decimals(values, valid, 4)
-    assert series.dtype == pl.Decimal(18, 4)
-    assert series.to_list() == [Decimal("0"), Decimal("0.0001"), Decimal("-0.0001"), Decimal("12345678901234.5678"), None]
-
-
-@pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 64, 65])
-def test_nulls_go_out_where_they_belong(rows: int) -> None:
-    values, valid = np.arange(rows), np.arange(rows) % 3 != 1
-    expected = [number if number % 3 != 1 else None for number in range(rows)]
-    assert doors.integers(values, valid).to_list() == expected
-    assert doors.decimals(values, valid, 0).to_list() == expected
-    words = [f"w{number}" for number in range(max(rows, 1))]
-    assert doors.words_out(values, valid, words).to_list() == [None if n is None else f"w{n}" for n in expected]
-
-
-def test_texts_go_out_as_categories_and_an_empty_one_as_null() -> None:
-    assert only(lambda: doors.texts_out(np.array([2, 0, 1, 2]), ["", "one", "two"].__getitem__)) == [
-        "two",
-        None,
-        "one",
-        "two",
-    ]
-    far = np.array([2**40, 0, 2**50, 2**40])
-    assert only(lambda: doors.texts_out(far, lambda code: "" if not code else str(code))) == [
-        str(2**40),
-        None,
-        str(2**50),
-        str(2**40),
-    ]
-    assert doors.texts_out(np.zeros(0, dtype=np.int64), str).to_list() == []

@@ -62,7 +62,7 @@ def plain(frame: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("stretch", "block", "threads"), [(1, 1, 1), (7, 3, 2), (64, 1000, 3), (1000, 64, 1), (333, 100, 4)]
+    ("stretch", "block", "threads"), [(8, 1, 1), (24, 3, 2), (64, 1000, 3), (1000, 64, 1), (336, 100, 4)]
 )
 def test_stretches_blocks_and_threads_do_not_show(
     monkeypatch: pytest.MonkeyPatch, scheme: Scheme, stretch: int, block: int, threads: int

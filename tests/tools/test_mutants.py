@@ -45,6 +45,8 @@ def test_a_scheme_s_oracle_is_found_by_its_line() -> None:
     frame, right, differences = mutants.oracle("nz-clean-car-discount")
     assert frame.height == right.height == 20_000
     assert differences(policies.load("nz-clean-car-discount", known="2026-11-22").assess(frame).frame, right) == {}
+
+
 #: Every how many of the bank's mutants are tried here; `tools/mutants.py --package` tries them all.
 SAMPLE = 13
 

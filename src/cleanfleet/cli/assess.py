@@ -43,6 +43,7 @@ def run_assess(
     out: Path | None,
     refused: Path | None,
     fleet_out: Path | None,
+    detail: Path | None,
     chart: Path | None,
     unique: Sequence[str],
     language: str | None,
@@ -58,7 +59,16 @@ def run_assess(
         constants["scheme"] = scheme
     if preset and mapping:
         raise InputError("--preset and --columns exclude each other")
-    check_places({"the input": file, "--out": out, "--refused": refused, "--fleet-out": fleet_out, "--chart": chart})
+    check_places(
+        {
+            "the input": file,
+            "--out": out,
+            "--refused": refused,
+            "--fleet-out": fleet_out,
+            "--detail": detail,
+            "--chart": chart,
+        }
+    )
     if chart is not None:
         from cleanfleet.charts import check_target
 
@@ -78,6 +88,7 @@ def run_assess(
             out=out,
             refused=refused,
             summary_out=fleet_out,
+            detail=detail,
             unique=unique,
             spill=bool(unique),
             summarise=scheme == "fleet" or fleet_out is not None or policy.definition.summary.get("always") == "true",
@@ -145,6 +156,7 @@ def as_content(outcome: Outcome, *, with_rows: bool) -> dict[str, Any]:
         "overlays": [overlay.id for overlay in policy.program.overlays],
         "readings": dict(policy.program.readings),
         "rows": outcome.rows,
+        **({} if outcome.read_rows is None else {"read_rows": outcome.read_rows}),
         "language": policy.texts.language,
         "statuses": dict(outcome.statuses),
         "reasons": dict(outcome.reasons),
@@ -177,6 +189,9 @@ def show_outcome(outcome: Outcome, file: Path) -> None:
             )
     parts = [f"{rows:,} {status.replace('_', ' ')}" for status, rows in sorted(outcome.statuses.items())]
     rows = say("{rows} rows", rows=f"{outcome.rows:,}")
+    if outcome.read_rows is not None:
+        read = say("{rows} rows", rows=f"{outcome.read_rows:,}")
+        rows = f"{outcome.rows:,} {_records(outcome)} ({read})"
     out.print(f"[bold]{rows}[/] {say('of')} {escape(file.name)} = {' + '.join(parts)}", soft_wrap=True)
     told = [("reason", outcome.reasons, texts.reason), ("flag", outcome.flags, texts.flag)]
     if texts.language != policy.definition.languages[0]:  # whose codes are words of another language
@@ -186,7 +201,10 @@ def show_outcome(outcome: Outcome, file: Path) -> None:
             most = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:20]  # ties by name: the same each time
             lines = [(name, f"{n:,}", meaning(name)) for name, n in most]
             show(out, table("", [(say(what), False), (say("rows"), True), (say("meaning"), False)], lines))
-    totals = {name: total for name, total in outcome.totals.items() if not name.endswith("_per_km")}
+    some = {output.name for output in policy.outputs if output.where}  # 0 in all: a column of other kinds of rows
+    totals = {
+        name: total for name, total in outcome.totals.items() if not name.endswith("_per_km") and (total or name not in some)
+    }
     if totals:
         sums = [(name.replace("_", " "), f"{total:,f}") for name, total in totals.items()]
         show(out, table("", [(say("total over determined rows"), False), ("", True)], sums))
@@ -212,6 +230,11 @@ def show_outcome(outcome: Outcome, file: Path) -> None:
         out.print(say("written: {path}", path=path), markup=False, soft_wrap=True)
 
 
+def _records(outcome: Outcome) -> str:
+    group = outcome.policy.definition.group
+    return "rows" if group is None else f"{group.by}s".replace("_", " ")
+
+
 def _rows(outcome: Outcome) -> Any:
     policy, frame = outcome.policy, outcome.preview
     assert frame is not None
@@ -220,7 +243,7 @@ def _rows(outcome: Outcome) -> Any:
     names = ["row", *texts, "status", *(output.name for output in policy.outputs), "reason"]
     names = [name for name in names if name in ("row", "status") or frame[name].null_count() < frame.height]
     shown = frame.head(SHOWN).with_columns(
-        pl.col("status").str.replace("_", " "),
+        pl.col("status").str.replace_all("_", " "),
         pl.col("reason").str.replace_all("missing:", "missing ").str.replace_all("; missing", ","),
     )
     columns = [(_heading(name), frame.schema[name].is_numeric()) for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -30,24 +31,31 @@ def run_explain(
 ) -> None:
     """Print the steps of one record, given as COLUMN=VALUE or as a row of a file."""
     policy = load(policy_id, known=known, values=values, readings=readings, min_grade=min_grade, language=language)
+    group = policy.definition.group
     record: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = [record]
     files: list[str] = []
     refusal = ""
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if equals:
-            record[name.strip()] = value
-        else:
+        name = name.strip()
+        if not equals:
             files.append(pair)
+            continue
+        if group is not None and name in record:  # what is said once counts for all rows
+            record = {}
+            rows.append(record)
+        record[name] = value
     if row is not None:
         if len(files) != 1:
             raise InputError("explain --row N takes one file after the policy")
         record, refusal = row_of(policy, Path(files[0]), row, preset, mapping, record)
+        rows = [record] if group is None else _group_of(policy, Path(files[0]), record, preset, mapping)
     elif files:
         raise InputError(f"{files[0]!r} is not COLUMN=VALUE; a file needs --row N")
     elif not record:
         raise InputError(f"explain needs COLUMN=VALUE; the columns are {', '.join(c.name for c in policy.inputs)}")
-    found = policy.explain(record)
+    found = policy.explain(record if group is None else rows)
     if refusal and found.answer["status"] != policy.definition.outcome.refused:
         raise InputError(f"{files[0]}, row {row} is refused: {refusal}")
     if as_json:
@@ -91,8 +99,6 @@ def row_of(
 
     ``given`` fills columns that the file lacks. A cell that can't be read stays as it is.
     """
-    import dataclasses
-
     columns = [dataclasses.replace(column, required=False) for column in policy.inputs]
     layout = tables.load_layout(preset, mapping, columns) if preset or mapping else None
     table = tables.read(file, columns, layout=layout, zone=policy.definition.zone, unique=policy.definition.unique)
@@ -109,6 +115,24 @@ def row_of(
                     record[name] = originals.get(table.sources[name])
             return record, table.explain(reasons, originals, batch.first_row[place])
     raise InputError(f"{file} has {table.rows} rows; there is no row {row}")
+
+
+def _group_of(
+    policy: Policy, file: Path, record: Mapping[str, Any], preset: str | None, mapping: Path | None
+) -> list[dict[str, Any]]:
+    """The rows of ``file`` that belong together with ``record``, one of them."""
+    group = policy.definition.group
+    assert group is not None
+    if not record.get(group.by):
+        return [dict(record)]
+    columns = [dataclasses.replace(column, required=False) for column in policy.inputs]
+    layout = tables.load_layout(preset, mapping, columns) if preset or mapping else None
+    table = tables.read(file, columns, layout=layout, zone=policy.definition.zone)
+    numbers: list[int] = []
+    for batch in table.batches():
+        key = batch.typed[group.by].str.strip_chars()
+        numbers += batch.row.filter(key == str(record[group.by]).strip()).to_list()
+    return [row_of(policy, file, number, preset, mapping, {})[0] for number in numbers]
 
 
 def _plain(value: Any) -> Any:

@@ -146,6 +146,9 @@ def assess(
         Path | None,
         typer.Option("--fleet-out", "--summary-out", metavar="FILE", help="Write the policy's summary (fleet table)."),
     ] = None,
+    detail: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write one row for each limit (records of several rows).")
+    ] = None,
     chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the result (SVG or PNG).")] = None,
     unique: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Check repeated values in any number of rows (uses the disk).")
@@ -164,7 +167,7 @@ def assess(
         run_it(
             file, policy, preset=preset, mapping=columns, constants=_pairs(set_, "--set"), on=on, known=known,
             scheme=None if scheme is None else scheme.value, values=values or [], readings=_pairs(reading, "--reading"),
-            min_grade=min_grade, engine=engine.value, out=out, refused=refused, fleet_out=fleet_out, chart=chart,
+            min_grade=min_grade, engine=engine.value, out=out, refused=refused, fleet_out=fleet_out, detail=detail, chart=chart,
             unique=unique or [], language=lang, as_json=json_, strict=strict,
         )
     )  # fmt: skip
@@ -175,7 +178,7 @@ def explain(
     policy: Annotated[str, typer.Argument(help="Id of the policy.")],
     pairs: Annotated[list[str] | None, typer.Argument(metavar="[COLUMN=VALUE]...", help="The record.")] = None,
     row: Annotated[
-        int | None, typer.Option(metavar="N", help="Explain row N of the file given as the last argument.")
+        int | None, typer.Option(metavar="N", help="Explain row N (or the record it is part of) of the file given last.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="A known layout of columns, for --row.")] = None,
     columns: Annotated[Path | None, typer.Option(metavar="MAP.yaml", help="A mapping of columns, for --row.")] = None,
@@ -186,7 +189,10 @@ def explain(
     lang: LangOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Explain one record: every step with its numbers, unit and reference."""
+    """Explain one record: every step with its numbers, unit and reference.
+
+    Where several rows make up a record, a column named again, such as the second cycle=..., begins the next row.
+    """
     from .explain import run_explain
 
     run_explain(

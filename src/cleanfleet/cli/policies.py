@@ -52,7 +52,7 @@ def _described(d: Definition, texts: Texts) -> dict[str, Any]:
             for c in d.inputs
         ],
         "choices": texts.choices,
-        "outputs": [{"name": o.name, "decimals": o.decimals, "description": texts.outputs[o.name]} for o in d.outputs],
+        "outputs": [{"name": o.name, "decimals": o.decimals, "where": o.where or None, "description": texts.outputs[o.name]} for o in d.outputs],
         "statuses": texts.statuses,
         "reasons": texts.reasons,
         "flags": texts.flags,

@@ -35,6 +35,7 @@ def run_together(
     out: Path | None,
     refused: Path | None,
     fleet_out: Path | None,
+    detail: Path | None,
     chart: Path | None,
     unique: Sequence[str],
     language: str | None,
@@ -44,6 +45,8 @@ def run_together(
     """Assess ``file`` by several policies and print each one's outcome; returns the exit code as ``run_assess`` does."""
     if chart is not None:
         raise InputError("--chart draws one policy; leave out the others, or the chart")
+    if detail is not None:
+        raise InputError("--detail is written for one policy; leave out the others, or the detail")
     if preset and mapping:
         raise InputError("--preset and --columns exclude each other")
     loaded = load_together(policy_ids, known=known, values=values, readings=readings, min_grade=min_grade, language=language)

@@ -153,7 +153,11 @@ class Bank:
         for entry in self._book.entries:
             from_entries[entry.unit, entry.source, int(entry.lot)] -= entry.amount
             from_entries[entry.unit, entry.target, int(entry.lot)] += entry.amount
-        problems = [f"{balance.unit}: {balance.difference} too much" for balance in self.balances() if balance.difference]
+        problems = [
+            f"{balance.unit}: what came in less what is there is {balance.difference}"
+            for balance in self.balances()
+            if balance.difference
+        ]
         if {key: amount for key, amount in from_entries.items() if amount} != self._book.balances:
             problems.append("the balances aren't those of the journal")
         in_transfer: Counter[str] = Counter()

@@ -94,4 +94,4 @@ def in_force(
         for rank, one in best.values()
         if not one.withdrawn and one.applies_from <= on and not (one.until and one.until <= on)
     ]
-    return max(fits, key=lambda fit: fit[:5])[5] if fits else None
+    return max(fits)[5] if fits else None  # the number in the series leaves no tie

@@ -134,5 +134,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         whole(self.amount)
+        if not isinstance(self.on, dt.date):
+            raise BadInput("on", self.on, "must be a date")
         if self.source == self.target:
             raise BadInput("target", self.target, "must differ from the source")

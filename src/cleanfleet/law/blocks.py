@@ -166,11 +166,15 @@ def _bytes(codes: Any) -> Any:
 def _value(cell: Cell, index: Any) -> Any:
     if cell.low == cell.high:
         return cell.low
-    return _table(cell.data.table, dtype_of(cell))[index]
+    return _taken(_table(cell.data.table, dtype_of(cell)), index)
 
 
 def _lookup(cell: Cell, index: Any) -> Any:
-    return _table(cell.data, dtype_of(cell))[index]
+    return _taken(_table(cell.data, dtype_of(cell)), index)
+
+
+def _taken(table: Array, index: Any) -> Any:
+    return table.take(index) if isinstance(index, np.ndarray) else table[index]
 
 
 def _index(cell: Cell, *parts: Any) -> Any:

@@ -26,6 +26,7 @@ Kind = Literal["text", "choice", "integer", "decimal", "date", "boolean"]
 #: Reason codes with which the door refuses a cell; a refusal is ``code:column``.
 REFUSALS = {
     "not_a_number": "is not a number",
+    "lost_exponent": "looks like a power of ten whose exponent is no longer marked (write it as 6e11 or 6x10^11)",
     "not_whole": "must be a whole number",
     "too_many_decimals": "has more decimals than are counted",
     "out_of_range": "is outside the allowed range",
@@ -45,6 +46,12 @@ LESS_THAN = r"\s*<\s*(\S.*?)\s*"
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+
+#: A power of ten as people write it: 6x10^11, 6 × 10¹¹, 6*10**11. Groups: the factor, the exponent, the raised exponent.
+POWER = r"^([^\sxX×*·⋅]+)\s*[xX×*·⋅]\s*10\s*(?:(?:\^|\*\*)\s*([+-]?[0-9]{1,3})|([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))$"
+#: The same after the exponent's mark was lost: 6x1011 may be 6 x 10^11 or 6 x 1011, which nobody may guess.
+LOST_EXPONENT = r"^[+-]?[0-9]+(?:[.,][0-9]*)?\s*[xX×*·⋅]\s*10\s*[0-9]+$"
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-", strict=True))
 
 
 class Refused(Exception):
@@ -223,6 +230,10 @@ class Column:
             value = (whole if abs(near - whole) < FLOAT_NOISE else near).scaleb(-self.decimals)
         text = str(value)
         if not _NUMBER.fullmatch(text):
+            if re.match(LOST_EXPONENT, text):
+                raise self.refuse("lost_exponent", value)
+            text = with_exponent(text)
+        if not _NUMBER.fullmatch(text):
             raise self.refuse("not_a_number", value)
         try:
             return Decimal(text)
@@ -245,6 +256,19 @@ class Column:
         if not low <= value <= high:
             raise self.refuse("out_of_range", value.isoformat())
         return value
+
+
+def with_exponent(text: str) -> str:
+    """A power of ten in its plain spelling, any other text as it is.
+
+    >>> with_exponent("6 × 10¹¹"), with_exponent("6.0x10^11"), with_exponent("12")
+    ('6e11', '6.0e11', '12')
+    """
+    found = re.match(POWER, text)
+    if found is None:
+        return text
+    exponent = found[2] or "".join(RAISED[sign] for sign in found[3])
+    return f"{found[1]}e{exponent}"
 
 
 #: The days that the whole-table door can read.

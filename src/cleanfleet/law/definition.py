@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from .borrowing import borrow, column_entry
 from .columns import Column, column_from, fold, places
 from .errors import LawError, UnknownName, near
+from .groups import Group, group_from
 from .language import ENGLISH
 from .rules import Variant, rules_of
 from .texts import Texts, load_texts
@@ -83,6 +84,7 @@ class Definition:
     flags: tuple[Flag, ...]
     checks: tuple[Flag, ...]
     summary: Mapping[str, Any]
+    group: Group | None
     sources: Mapping[str, Reference]
     values: Mapping[str, Value]
     rules: Mapping[str, tuple[Variant, ...]] = field(repr=False)
@@ -116,7 +118,7 @@ class Definition:
 
 _KEYS = {
     "id", "title", "zone", "languages", "header", "grades", "date", "inputs", "unique", "outcome", "outputs", "flags",
-    "checks", "summary", "borrows",
+    "checks", "summary", "borrows", "group",
 }  # fmt: skip
 
 
@@ -168,6 +170,7 @@ def load_definition(folder: Path, folders: Mapping[str, Path] | None = None, bor
     _once([column.name for column in inputs] + ["status", "reason", "flags"] + answers, "column", where)
     for key in ("flags", "checks"):
         _once([str(entry.get("name")) for entry in _entries(raw, key, where)], key, where)
+    group = group_from(raw.get("group"), inputs, where)
     languages = raw.get("languages") or [ENGLISH]
     if not isinstance(languages, list) or not all(re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)?", str(one)) for one in languages):
         raise LawError(f"{where}: languages {languages!r} is not a list of codes such as [en, es]")
@@ -212,9 +215,10 @@ def load_definition(folder: Path, folders: Mapping[str, Path] | None = None, bor
             Flag(e["name"], e.get("rule", e["name"]), e.get("description", "")) for e in _entries(raw, "checks", where)
         ),
         summary=raw.get("summary") or {},
+        group=group,
         sources={**lent.sources, **(load_sources(sources_file) if sources_file.exists() else {})},
         values={**values, **lent.values},
-        rules={**rules, **lent.rules},
+        rules={**rules, **lent.rules, **(group.given_rules() if group is not None else {})},
         entries={str(entry["name"]): entry for entry in entries},
     )
     if len(languages) > 1 or (folder / "texts").exists():

@@ -1,7 +1,7 @@
-"""The doors of the Polars path: columns in as integers, results out as columns.
+"""The doors into the Polars path: columns become integers (and out of it: :mod:`.answers`).
 
-In: each cell is checked (kind, range, vocabulary) and becomes an integer; what doesn't pass is refused with ``code:column``,
-what is empty is absent. Out: exact decimals, words as Enums, reasons and flags as categories.
+Each cell is checked (kind, range, vocabulary) and becomes an integer; what doesn't pass is refused with ``code:column``, what
+is empty is absent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from .blocks import BLOCK, Array, dtype_of
 from .cells import Cell
@@ -68,8 +67,12 @@ def check_types(schema: pl.Schema, columns: Sequence[Column], policy: str) -> No
             )
 
 
-def enter(frame: pl.DataFrame, inputs: dict[str, Cell], zone: str) -> Entered:
-    """The policy's input columns of ``frame`` as integers; columns that aren't there are absent in every row."""
+def enter(frame: pl.DataFrame, inputs: dict[str, Cell], zone: str, learned: dict[str, Words] | None = None) -> Entered:
+    """The policy's input columns of ``frame`` as integers; columns that aren't there are absent in every row.
+
+    ``learned`` keeps the words that were read, for further calls with the same inputs.
+    """
+    learned = {} if learned is None else learned
     entered = Entered(frame.height)
     for name, cell in inputs.items():
         fill = cell.data.fill
@@ -84,10 +87,10 @@ def enter(frame: pl.DataFrame, inputs: dict[str, Cell], zone: str) -> Entered:
             values, absent = _dates(series, column, entered, zone, fill)
         elif column.kind == "boolean":
             spellings = {**dict.fromkeys(TRUE, 1), **dict.fromkeys(NO, 0)}
-            values, absent = _words(series, column, entered, spellings, "not_a_boolean", fill, np.bool_)
+            values, absent = _words(series, column, entered, spellings, "not_a_boolean", fill, np.bool_, learned)
         else:
             spellings = {spelling: cell.words.index(word) for spelling, word in column.folded().items()}
-            values, absent = _words(series, column, entered, spellings, "unknown_value", fill, dtype_of(cell))
+            values, absent = _words(series, column, entered, spellings, "unknown_value", fill, dtype_of(cell), learned)
         entered.values[name], entered.absent[name] = values, absent
     return entered
 
@@ -99,6 +102,18 @@ def _refuse(entered: Entered, code: str, column: Column, where: Array) -> None:
 
 def _nulls(series: pl.Series) -> Array | bool:
     return series.is_null().to_numpy() if series.null_count() else False
+
+
+def _raw(series: pl.Series) -> tuple[Array, Array | bool]:
+    """A column of numbers as it lies in memory, not to be written to, and which are absent; those hold anything."""
+    array = series.to_arrow()
+    bits, values = array.buffers()
+    start, stop = array.offset, array.offset + len(array)
+    found = np.frombuffer(values, dtype=array.type.to_pandas_dtype())[start:stop]
+    if not array.null_count:
+        return found, False
+    there = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=stop, bitorder="little")[start:]
+    return found, (there == 0)
 
 
 def _merged(a: Array | bool, b: Array | None) -> Array | bool:
@@ -115,8 +130,8 @@ def _numbers(series: pl.Series, column: Column, entered: Entered, fill: int) -> 
     dtype = series.dtype
     if dtype.is_float():
         return _floats(series, column, entered, fill, low, high)
-    absent = _nulls(series)
     if dtype.is_decimal():
+        absent = _nulls(series)
         values, outside, uneven = _decimals(series, column.decimals, low, high)
         if absent is not False:  # empty cells stand as 0 on the way, which is not judged
             outside, uneven = outside & ~absent, uneven & ~absent
@@ -125,15 +140,17 @@ def _numbers(series: pl.Series, column: Column, entered: Entered, fill: int) -> 
         outside = outside | uneven
     else:
         fits = series.cast(pl.Int64, strict=False)  # null where it is too large for that
-        values = (fits.fill_null(fill // scale) if fits.null_count() else fits).to_numpy()
-        least, most = -(-low // scale), high // scale
+        values, lost = _raw(fits)
         same = fits.null_count() == series.null_count()
+        absent = lost if same else _nulls(series)
+        values = values if lost is False else np.where(lost, fill // scale, values)
+        least, most = -(-low // scale), high // scale
         if same and len(values) and values.min() >= least and values.max() <= most:
             values = values * scale if scale > 1 else values
             return (_filled(values, absent, fill) if fill % scale else values), absent
         outside = (values < least) | (values > most)
         if not same:
-            outside = outside | fits.is_null().to_numpy()
+            outside = outside | lost
         if absent is not False:
             outside = outside & ~absent
         values = values * scale
@@ -150,9 +167,7 @@ def _floats(
     series: pl.Series, column: Column, entered: Entered, fill: int, low: int, high: int
 ) -> tuple[Array, Array | bool]:
     """Binary numbers, in blocks: most blocks hold only numbers that are in range and near a kept place."""
-    filled = series.cast(pl.Float64).fill_nan(None)
-    absent = _nulls(filled)
-    raw = (filled.fill_null(0.0) if absent is not False else filled).to_numpy()
+    raw, absent = _raw(series.cast(pl.Float64))
     rows, scale, noise = len(raw), 10**column.decimals, float(FLOAT_NOISE)
     values = np.empty(rows, dtype=np.int64)
     outside, uneven = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
@@ -165,6 +180,10 @@ def _floats(
             if gap.max() < noise and gap.min() > -noise and near.min() >= low and near.max() <= high:
                 values[part] = near
                 continue
+            unread = np.isnan(raw[part])
+            if unread.any():  # not-a-number is an empty cell
+                absent = np.zeros(rows, dtype=bool) if isinstance(absent, bool) else absent
+                absent[part] |= unread
             far = ~(np.abs(gap) < noise)
             number = np.where(far, shifted, near)
             off = ~((number >= low) & (number <= high))
@@ -233,7 +252,8 @@ def _dates(series: pl.Series, column: Column, entered: Entered, zone: str, fill:
             series = series.dt.convert_time_zone(zone)
         series = series.dt.date()
     absent = _nulls(series)
-    days = (series.fill_null(dt.date(1970, 1, 1)) if absent is not False else series).to_physical().to_numpy()
+    days, _ = _raw(series.to_physical())
+    days = days if absent is False else np.where(absent, 0, days)
     least, most = (day.toordinal() - dt.date(1970, 1, 1).toordinal() for day in (column.minimum, column.maximum))
     if len(days) and days.min() >= least and days.max() <= most:
         return _filled(_calendar()[days - _FIRST_DAY], absent, fill), absent
@@ -246,31 +266,73 @@ def _dates(series: pl.Series, column: Column, entered: Entered, zone: str, fill:
     return _filled(values, absent, fill), absent
 
 
+class Words:
+    """What the words of a column come to, by their codes: each word that occurs is read once, for all tables to come."""
+
+    def __init__(self, like: pl.Series) -> None:
+        self._like = like.clear()  # as long as a series is held, Polars gives its codes to no other words
+        self._table: Array = np.full(0, _UNMET, dtype=np.int32)
+
+    def of(self, series: pl.Series) -> bool:
+        return bool(series.dtype == self._like.dtype)
+
+    def read(self, series: pl.Series, absent: Array | bool, spellings: dict[str, int], fill: int) -> Array:
+        """Each row's word as its code, or why it has none; ``fill`` where it is absent."""
+        codes, _ = _raw(series.to_physical())
+        codes = codes if absent is False else np.where(absent, 0, codes)
+        found = self._taken(self._table, codes, absent, fill)
+        if found.min() == _UNMET:
+            new = series.filter(pl.Series(found == _UNMET)).unique()
+            table = np.full(max(len(self._table), int(codes.max()) + 1), _UNMET, dtype=np.int32)
+            table[: len(self._table)] = self._table
+            table[new.to_physical().to_numpy()] = [_spelt(word, spellings) for word in new.to_list()]
+            self._table = table  # another thread may still read the old one
+            found = self._taken(table, codes, absent, fill)
+        return found
+
+    @staticmethod
+    def _taken(table: Array, codes: Array, absent: Array | bool, fill: int) -> Array:
+        if codes.max() >= len(table):
+            found = np.full(len(codes), _UNMET, dtype=np.int32)
+            known = codes < len(table)
+            found[known] = table.take(codes[known])
+        else:
+            found = table.take(codes)
+        if absent is not False:
+            np.copyto(found, fill, where=absent)
+        return found
+
+
 def _words(
-    series: pl.Series, column: Column, entered: Entered, spellings: dict[str, int], code: str, fill: int, dtype: Any
+    series: pl.Series,
+    column: Column,
+    entered: Entered,
+    spellings: dict[str, int],
+    code: str,
+    fill: int,
+    dtype: Any,
+    learned: dict[str, Words],
 ) -> tuple[Array, Array | bool]:
-    """Words as codes: each spelling that occurs is read once, then the rows are looked up."""
+    """Words as codes, ``fill`` where there is none."""
     if not len(series):
         return np.zeros(0, dtype=dtype), False
+    absent = _nulls(series)
     if series.dtype == pl.Boolean:
-        absent = _nulls(series)
         return (series.fill_null(bool(fill)) if absent is not False else series).to_numpy(), absent
-    if series.dtype not in (pl.Categorical, pl.Enum):
+    if series.dtype in (pl.Categorical, pl.Enum):
+        words = learned.get(column.name)
+        if words is None or not words.of(series):
+            words = learned[column.name] = Words(series)
+    else:
         series = _categories(series.cast(pl.String))
-    present = series.unique().drop_nulls()
-    places = present.to_physical().to_numpy()
-    blank = int(places.max(initial=0)) + 1
-    table = np.full(blank + 1, _EMPTY, dtype=np.int64)
-    table[places] = [_spelt(word, spellings) for word in present.to_list()]
-    physical = series.to_physical()
-    if series.null_count():
-        physical = physical.cast(pl.UInt32).fill_null(blank)
-    found = physical.to_numpy()
-    values = np.where(table < 0, fill, table).astype(dtype)[found]
-    if (table[places] >= 0).all():
-        return values, _nulls(series)
-    _refuse(entered, code, column, (table == _UNKNOWN)[found])
-    return values, (table < 0)[found]
+        words = Words(series)
+    found = words.read(series, absent, spellings, fill)
+    if found.min() < 0:
+        _refuse(entered, code, column, found == _UNKNOWN)
+        wordless = found < 0
+        np.copyto(found, fill, where=wordless)
+        absent = _merged(absent, wordless)
+    return found.astype(dtype), absent
 
 
 def _categories(series: pl.Series) -> pl.Series:
@@ -278,54 +340,10 @@ def _categories(series: pl.Series) -> pl.Series:
     return series.cast(pl.Enum(series.unique().drop_nulls()))
 
 
-_EMPTY, _UNKNOWN = -1, -2
+_EMPTY, _UNKNOWN, _UNMET = -1, -2, -3
 
 
 def _spelt(word: str | None, spellings: dict[str, int]) -> int:
     if word is None or not word.strip():
         return _EMPTY
     return spellings.get(fold(word), _UNKNOWN)
-
-
-# -- out
-
-
-def decimals(values: Array, valid: Array, places: int) -> pl.Series:
-    """Integers of ``places`` decimal places as an exact decimal column, null where not ``valid``."""
-    pairs = np.empty((len(values), 2), dtype=np.int64)
-    pairs[:, 0] = values
-    pairs[:, 1] = values >> 63
-    bits = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    array = pa.Array.from_buffers(pa.decimal128(18, places), len(values), [bits, pa.py_buffer(pairs)])
-    return pl.Series(pl.from_arrow(array))
-
-
-def integers(values: Array, valid: Array, *, narrow: bool = False) -> pl.Series:
-    """Whole numbers as a column, null where not ``valid``; ``narrow`` where they are known to fit 32 bits."""
-    series = pl.Series(values.astype(np.int32 if narrow else np.int64, copy=False))
-    return series if valid.all() else series.set(pl.Series(~valid), None)
-
-
-def words_out(codes: Array, valid: Array, words: Sequence[str]) -> pl.Series:
-    """Codes as an Enum column over ``words``, null where not ``valid``."""
-    enum = pl.Enum(words)
-    if valid.all():
-        return pl.Series(words, dtype=enum).gather(codes.astype(np.uint32))
-    return pl.Series([*words, None], dtype=enum).gather(np.where(valid, codes, len(words)).astype(np.uint32))
-
-
-def texts_out(codes: Array, text: Any) -> pl.Series:
-    """Each code as the text that ``text(code)`` makes of it, null for an empty text; a category for each text."""
-    if not len(codes):
-        return pl.Series([], dtype=pl.Categorical)
-    top = int(codes.max())
-    inverse: Array
-    if top < 1 << 16:
-        present = np.flatnonzero(np.bincount(codes, minlength=1))
-        places = np.zeros(top + 1, dtype=np.uint32)
-        places[present] = np.arange(len(present), dtype=np.uint32)
-        inverse = places[codes]
-    else:
-        present, inverse = np.unique(codes, return_inverse=True)
-    texts = [text(int(code)) or None for code in present]
-    return pl.Series(texts, dtype=pl.Categorical).gather(inverse.astype(np.uint32))

@@ -7,13 +7,14 @@ put in. Only the branch that was taken is shown, with the conditions that led th
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from .cells import Cell
+from .grouped import Grouped
 from .language import ENGLISH, say
 from .program import Program
 from .records import Record, answer, shown
@@ -146,6 +147,32 @@ class Explanation:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class GroupExplanation:
+    """The answer for a group of rows: each row's explanation, then what comes of them together."""
+
+    answer: Mapping[str, Any]
+    rows: tuple[Explanation, ...]
+    flags: tuple[tuple[str, str], ...] = ()
+    reasons: tuple[tuple[str, str], ...] = ()
+    language: str = ENGLISH
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as texts, lists and None, for JSON."""
+        return {
+            "answer": {name: None if value is None else str(value) for name, value in self.answer.items()},
+            "flags": [{"flag": flag, "meaning": meaning} for flag, meaning in self.flags],
+            "reasons": [{"reason": reason, "meaning": meaning} for reason, meaning in self.reasons],
+            "rows": [row.as_dict() for row in self.rows],
+        }
+
+    def __str__(self) -> str:
+        of = partial(say, self.language, "row {number} of {rows}", rows=len(self.rows))
+        parts = [f"{of(number=number)}\n{row}" for number, row in enumerate(self.rows, 1)]
+        lines = [f"{name}: {'' if value is None else value}" for name, value in self.answer.items()]
+        return "\n\n".join([*parts, "\n".join([say(self.language, "together"), *lines])])
+
+
 _USED = ("name", "description", "value", "unit", "applies", "known_from", "confidence", "note", "overlay")
 
 
@@ -189,6 +216,21 @@ def explain(program: Program, record: Mapping[str, Any], texts: Texts) -> Explan
         language=texts.language,
         status=texts.status(found["status"]),
         reasons=reasons,
+    )
+
+
+def explain_group(grouped: Grouped, records: Sequence[Mapping[str, Any]], texts: Texts) -> GroupExplanation:
+    """The steps for the rows of one group; see :meth:`~.policy.Policy.explain`."""
+    rows = tuple(explain(grouped.program, record, texts) for record in grouped.filled_records(records))
+    found = grouped.one(records)
+    told = [flag for flag in (found["flags"] or "").split("; ") if flag]
+    why = [reason for reason in (found["reason"] or "").split("; ") if reason]
+    return GroupExplanation(
+        found,
+        rows,
+        tuple((flag, texts.flag(flag)) for flag in told),
+        tuple((code, texts.reason(code)) for code in why),
+        texts.language,
     )
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import polars as pl
 
 from . import doors
+from .answers import AnswerColumn, dtype_of_answer, texts
 from .blocks import BLOCK, Array, Machine
 from .cells import Cell
 from .errors import InputError, near
 from .flags import Flags
 from .program import Program
 
-#: Rows that are entered, computed and shown at a time; each stretch is independent of the others.
+#: Rows that are entered, computed and shown at a time, a multiple of 8; each stretch is independent of the others.
 STRETCH = 1 << 17
 #: So many different reasons or flags fit into the bits of one integer, beside the word of a reason.
 _BITS = 48
@@ -45,6 +46,13 @@ class TableProgram:
         self.machine = Machine(self.cells)
         # The names of what is missing are worked out only for the rows that lack something.
         self.names_machine = Machine(list(p.missing_cells.values()))
+        outputs = zip(p.output_cells.values(), p.definition.outputs, strict=True)
+        self.dtypes: dict[str, pl.DataType] = {
+            "status": pl.Enum(p.status_cell.words), "reason": pl.Categorical(), "flags": pl.Categorical(),
+            **{output.name: dtype_of_answer(cell, output.decimals) for cell, output in outputs},
+            **{name: dtype_of_answer(p.rules[name], p.rules[name].decimals) for name in self.also},
+        }  # fmt: skip
+        self._learned: dict[str, doors.Words] = {}
         self.open_code = p.status_cell.words.index(program.definition.outcome.undetermined)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -54,15 +62,14 @@ class TableProgram:
         program = replace(
             p, definition=definition, overlays=(), rules={}, values={}, used=set(), variants={}, flags=Flags()
         )  # fmt: skip
-        return {**self.__dict__, "program": program}
+        return {**self.__dict__, "program": program, "_learned": {}}
 
     def names(self) -> list[str]:
         return [*ANSWER, *(output.name for output in self.program.definition.outputs), *self.also]
 
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> dict[str, pl.DataType]:
         """The columns added to the input's, with their Polars types."""
-        empty = self.assess(pl.DataFrame({c.name: [] for c in self.program.definition.inputs if c.required}))
-        return {name: empty.schema[name] for name in self.names()}
+        return dict(self.dtypes)
 
     def check(self, given: pl.Schema, refusal: str | None) -> None:
         """Raises :class:`InputError` where a table of these columns can't be used."""
@@ -79,15 +86,21 @@ class TableProgram:
         self.check(frame.schema, refusal)
         wanted = [name for name in (*self.program.inputs, refusal) if name is not None and name in frame.columns]
         narrow = frame.select(wanted or frame.columns[:1])  # one column at least, so that the rows stay
+        answers = {name: AnswerColumn(frame.height, dtype) for name, dtype in self.dtypes.items()}
         starts = range(0, max(frame.height, 1), STRETCH)
         if len(starts) == 1:
-            return self._stretch(narrow, refusal)
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(lambda start: self._stretch(narrow.slice(start, STRETCH), refusal), starts))
-        return pl.concat(parts, rechunk=False)
+            self._stretch(narrow, refusal, answers, 0)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                for done in [
+                    pool.submit(self._stretch, narrow.slice(start, STRETCH), refusal, answers, start) for start in starts
+                ]:
+                    done.result()
+        return pl.DataFrame({name: column.series() for name, column in answers.items()})
 
-    def _stretch(self, frame: pl.DataFrame, refusal: str | None) -> pl.DataFrame:
-        entered = doors.enter(frame, self.program.inputs, self.program.definition.zone)
+    def _stretch(self, frame: pl.DataFrame, refusal: str | None, answers: dict[str, AnswerColumn], start: int) -> None:
+        """Some of the rows, from the doors in to the answer columns."""
+        entered = doors.enter(frame, self.program.inputs, self.program.definition.zone, self._learned)
         told = frame[refusal] if refusal is not None else None
         stopped: Array | bool = False
         for where in entered.refused.values():
@@ -106,7 +119,7 @@ class TableProgram:
                     whole = np.zeros(entered.rows, dtype=bool)
                     whole[undetermined] = where
                     missing.append((f"missing:{name}", whole))
-        return self._show(found, entered, told, missing)
+        self._show(found, entered, told, missing, answers, start)
 
     @staticmethod
     def _compute(machine: Machine, entered: doors.Entered) -> list[Array]:
@@ -130,9 +143,15 @@ class TableProgram:
         return results
 
     def _show(
-        self, found: list[Array], entered: doors.Entered, told: pl.Series | None, missing: list[tuple[str, Array]]
-    ) -> pl.DataFrame:
-        p, d = self.program, self.program.definition
+        self,
+        found: list[Array],
+        entered: doors.Entered,
+        told: pl.Series | None,
+        missing: list[tuple[str, Array]],
+        answers: dict[str, AnswerColumn],
+        start: int,
+    ) -> None:
+        p = self.program
         rest = iter(found)
         status, reason = next(rest), next(rest)
         checks = [next(rest) for _ in p.check_cells]
@@ -141,31 +160,24 @@ class TableProgram:
         shows = [next(rest) for _ in p.shows_cells]
         also = [next(rest) for _ in self.also]
         lacking = [next(rest) for _ in self.also]
-        everywhere = np.ones(entered.rows, dtype=bool)
-        columns: dict[str, pl.Series] = {"status": doors.words_out(status, everywhere, p.status_cell.words)}
-        bits = [*entered.refused.items(), *zip(p.check_cells, checks, strict=True)]
-        bits += missing
-        columns["reason"] = _reasons(reason, p.reason_cell.words, bits, told)
-        columns["flags"] = _texts(list(zip(p.flag_cells, flags, strict=True)), entered.rows)
-        for output, cell, values, valid in zip(d.outputs, p.output_cells.values(), outputs, shows, strict=True):
-            columns[output.name] = _column(cell, values, valid, output.decimals)
+        answers["status"].put(start, status, np.ones(entered.rows, dtype=bool))
+        bits = [*entered.refused.items(), *zip(p.check_cells, checks, strict=True), *missing]
+        answers["reason"].put_texts(start, _reasons(reason, p.reason_cell.words, bits, told))
+        marked = _codes(list(zip(p.flag_cells, flags, strict=True)), entered.rows)
+        answers["flags"].put_texts(start, texts(*marked))
+        outputs_of = zip(p.definition.outputs, p.output_cells.values(), outputs, shows, strict=True)
+        for output, cell, values, valid in outputs_of:
+            _put(answers[output.name], start, cell, values, valid, output.decimals)
         for name, cell, values, absent in zip(self.also, self.also_cells, also, lacking, strict=True):
-            columns[name] = _column(cell, values, ~absent, cell.decimals)
-        return pl.DataFrame(columns)
+            _put(answers[name], start, cell, values, ~absent, cell.decimals)
 
 
-def _column(cell: Cell, values: Array, valid: Array, places: int) -> pl.Series:
-    if cell.kind == "text":
-        return doors.words_out(values, valid, cell.words)
-    if cell.kind == "truth":
-        return pl.Series(values.astype(bool)).set(pl.Series(~valid), None)
+def _put(column: AnswerColumn, start: int, cell: Cell, values: Array, valid: Array, places: int) -> None:
     if cell.kind == "date":
-        numbers = doors.integers(values, valid).cast(pl.String)
-        return numbers.str.to_date("%Y%m%d", strict=False)
-    values = values * 10 ** (places - cell.decimals) if places > cell.decimals else values
-    if places:
-        return doors.decimals(values, valid, places)
-    return doors.integers(values, valid, narrow=max(abs(cell.low), abs(cell.high)) < 2**31)
+        column.put_dates(start, values, valid)
+    else:
+        more = places - cell.decimals if cell.kind == "number" else 0
+        column.put(start, values * 10**more if more > 0 else values, valid)
 
 
 def _codes(bits: list[tuple[str, Array]], rows: int) -> tuple[Array, Callable[[int], str]]:
@@ -182,10 +194,6 @@ def _codes(bits: list[tuple[str, Array]], rows: int) -> tuple[Array, Callable[[i
     return codes, lambda code: "; ".join(name for i, (name, _) in enumerate(present) if code >> i & 1)
 
 
-def _texts(bits: list[tuple[str, Array]], rows: int) -> pl.Series:
-    return doors.texts_out(*_codes(bits, rows))
-
-
 def _reasons(word: Array, words: Sequence[str], bits: list[tuple[str, Array]], told: pl.Series | None) -> pl.Series:
     codes, told_by = _codes(bits, len(word))
     # Few rows have reasons from bits: those are numbered after the words.
@@ -197,7 +205,7 @@ def _reasons(word: Array, words: Sequence[str], bits: list[tuple[str, Array]], t
     def text(code: int) -> str:
         return told_by(int(sets[code - len(words)])) if code >= len(words) else words[code]
 
-    reasons = doors.texts_out(combined, text)
+    reasons = texts(combined, text)
     if told is None or told.null_count() == len(told):
         return reasons
     own = reasons.cast(pl.String)

@@ -17,8 +17,9 @@ from . import records
 from .columns import Column
 from .definition import Definition, Output
 from .errors import InputError, LawError, UnknownName, near
-from .explain import Explanation, explain
+from .explain import Explanation, GroupExplanation, explain, explain_group
 from .frames import TableProgram
+from .grouped import Grouped
 from .program import Program, compile_program
 from .texts import Texts, check_messages, choose_language
 from .values import Overlay, Record, date_number
@@ -53,6 +54,8 @@ class Policy:
         )
         check_messages(definition.texts, self.program)
         self._tables: dict[tuple[str, ...], TableProgram] = {}
+        #: How rows make up a record, for a scheme whose records are groups of rows; None for any other.
+        self.groups: Grouped | None = None if definition.group is None else Grouped(self.program)
 
     def __repr__(self) -> str:
         return f"<Policy {self.id} as known on {self.known}>"
@@ -92,11 +95,27 @@ class Policy:
 
     @cached_property
     def schema(self) -> dict[str, Any]:
-        """The answer columns of :meth:`assess` on Polars: name -> type."""
+        """The answer columns of :meth:`assess` on Polars: name -> type (for groups of rows those of a row)."""
         return self.table().schema()
 
-    def assess(self, frame: Any, *, also: Sequence[str] = (), refusal: str | None = None) -> Assessment:
+    @property
+    def names(self) -> list[str]:
+        """The columns that :meth:`assess` adds; for groups of rows all columns that it gives."""
+        return self.table().names() if self.groups is None else self.groups.names()
+
+    def assess(
+        self,
+        frame: Any,
+        *,
+        also: Sequence[str] = (),
+        refusal: str | None = None,
+        detail: bool = False,
+        first: str | None = None,
+    ) -> Assessment:
         """Assess a whole table.
+
+        Where the scheme's records are groups of rows (``definition.group``) the answer has one row for each group: its key,
+        ``rows`` (how many rows it has), what is said alike in them, then ``status`` and so on; see :mod:`.groups`.
 
         Parameters
         ----------
@@ -108,6 +127,10 @@ class Policy:
             Names of further rules to give as columns, with their own decimals.
         refusal:
             Name of a text column with reasons that a reader of files already holds against a row (null = none).
+        detail:
+            Groups only: whether to give one row for each line that was judged, as ``detail`` of the result.
+        first:
+            Groups only: name of a column whose least value in each group is given, too (the number of its first row).
 
         Returns
         -------
@@ -125,33 +148,49 @@ class Policy:
 
         Source of every number: the records of the policy's ``values/``, shown by :meth:`explain`.
         """
+        if self.groups is not None:
+            if also:
+                raise InputError(f"{self.id} answers groups of rows; further rules can't be given as columns")
+            return _assessed_groups(self, self.groups, frame, refusal, detail, first)
+        if detail or first is not None:
+            raise InputError(f"{self.id} answers each row by itself; it has no lines to tell in detail")
         clash = [name for name in self.table(also).names() if name in _columns(frame)]
         if clash:
             raise InputError(f"the table already has the answer column{'s' if len(clash) > 1 else ''} {', '.join(clash)}")
         return Assessment(self, _assessed(self, frame, tuple(also), refusal))
 
-    def one(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer for one record, as :meth:`assess` gives it for a row (Decimals, texts, None); numbers may be texts."""
-        unknown = [name for name in record if name not in {column.name for column in self.inputs}]
-        if unknown:
-            raise UnknownName(
-                f"{self.id} has no input column {unknown[0]!r}; {near(unknown[0], [c.name for c in self.inputs])}"
-            )
-        return records.one(self.program, record)
+    def _rows(self, record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The rows of one record (one, unless the scheme's records are groups), their columns checked."""
+        rows = [record] if isinstance(record, Mapping) else list(record)
+        if self.groups is None and not isinstance(record, Mapping):
+            raise InputError(f"{self.id} answers one row at a time")
+        if not rows:
+            raise InputError("there is no row to answer")
+        known = {column.name for column in self.inputs}
+        for name in dict.fromkeys(name for row in rows for name in row):
+            if name not in known:
+                raise UnknownName(f"{self.id} has no input column {name!r}; {near(name, [c.name for c in self.inputs])}")
+        return rows
 
-    def explain(self, record: Mapping[str, Any]) -> Explanation:
+    def one(self, record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The answer for one record, as :meth:`assess` gives it for a row (Decimals, texts, None); numbers may be texts.
+
+        Where the scheme's records are groups of rows, ``record`` is the list of a group's rows (or its only row).
+        """
+        rows = self._rows(record)
+        return records.one(self.program, rows[0]) if self.groups is None else self.groups.one(rows)
+
+    def explain(self, record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Explanation | GroupExplanation:
         """How the answer for one record comes about: every step with its formula, numbers, unit and reference.
 
         ``record`` maps input columns to values, as for :meth:`one`. The steps are those of the path that the record takes;
         each holds the rule's name and heading, its formula, the same with the numbers put in, the result with its unit, and
         the dated values used with their references and grades.
         """
-        unknown = [name for name in record if name not in {column.name for column in self.inputs}]
-        if unknown:
-            raise UnknownName(
-                f"{self.id} has no input column {unknown[0]!r}; {near(unknown[0], [c.name for c in self.inputs])}"
-            )
-        return explain(self.program, record, self.texts)
+        rows = self._rows(record)
+        if self.groups is None:
+            return explain(self.program, rows[0], self.texts)
+        return explain_group(self.groups, rows, self.texts)
 
     def value(
         self, name: str, *, on: dt.date | str | None = None, period: int | None = None, **keys: str
@@ -211,11 +250,17 @@ class Policy:
 
 
 class Assessment:
-    """The answer for a table: ``frame`` with the answer columns added; ``missing()`` counts what was lacking."""
+    """The answer for a table: ``frame`` with the answer columns added; ``missing()`` counts what was lacking.
 
-    def __init__(self, policy: Policy, frame: Any) -> None:
+    For groups of rows ``frame`` has a row for each group, ``rows`` the answers of the rows themselves (with the key), and
+    ``detail``, where it was asked for, a row for each line that was judged; all of the kind of the table given.
+    """
+
+    def __init__(self, policy: Policy, frame: Any, rows: Any = None, detail: Any = None) -> None:
         self.policy = policy
         self.frame = frame
+        self.rows = rows
+        self.detail = detail
 
     def missing(self) -> dict[str, int]:
         """Name of a missing input or value -> number of rows that are not determined for want of it."""
@@ -239,11 +284,26 @@ def compare(old: Policy, new: Policy, frame: Any) -> pl.DataFrame:
     also ``<name>_change`` (new minus old), and ``changed`` (whether any differs).
     """
     given = _polars(frame)
+    if old.groups is not None or new.groups is not None:
+        return _compared_groups(old, new, given)
     a = old.assess(given).frame.select(old.table().names())
     b = new.assess(given).frame.select(new.table().names())
+    return _side_by_side(given, a, b)
+
+
+def _compared_groups(old: Policy, new: Policy, given: pl.DataFrame) -> pl.DataFrame:
+    if old.groups is None or new.groups is None or old.id != new.id:
+        raise InputError("groups of rows are compared under two readings of one scheme")
+    group = old.groups.group
+    kept = [group.by, "rows", *group.same]
+    a, b = old.assess(given).frame, new.assess(given).frame
+    return _side_by_side(a.select(kept), a.drop(kept), b.drop(kept))
+
+
+def _side_by_side(given: pl.DataFrame, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
     columns = []
     changed = pl.lit(False)
-    for name in old.table().names():
+    for name in a.columns:
         if name not in b.columns:
             continue
         x, y = pl.col(f"{name}_old"), pl.col(f"{name}_new")
@@ -270,7 +330,8 @@ def _day(day: dt.date | str) -> dt.date:
 def _columns(frame: Any) -> list[str]:
     if isinstance(frame, pl.LazyFrame):
         return frame.collect_schema().names()
-    return [str(name) for name in getattr(frame, "column_names", None) or frame.columns]
+    names = getattr(frame, "column_names", None)  # of PyArrow; Spark Connect takes any name for a column
+    return [str(name) for name in (names if isinstance(names, list) else frame.columns)]
 
 
 def _polars(frame: Any) -> pl.DataFrame:
@@ -317,6 +378,40 @@ def _assessed(policy: Policy, frame: Any, also: tuple[str, ...], refusal: str | 
     from .portable import assess_portable
 
     return assess_portable(policy.program, frame, also, refusal)
+
+
+def _assessed_groups(
+    policy: Policy, grouped: Grouped, frame: Any, refusal: str | None, detail: bool, first: str | None
+) -> Assessment:
+    kind = type(frame).__module__.partition(".")[0]
+    if kind in ("pandas", "pyarrow"):
+        if kind == "pandas":
+            import pyarrow as pa
+
+            try:
+                table = pa.Table.from_pandas(frame, preserve_index=False)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                raise InputError(f"a column of the table mixes types: {error}") from None
+        else:
+            table = frame
+        found = _assessed_groups(policy, grouped, pl.DataFrame(pl.from_arrow(table)), refusal, detail, first)
+
+        def back(part: pl.DataFrame | None) -> Any:
+            if part is None or kind == "pyarrow":
+                return None if part is None else part.to_arrow()
+            import pandas as pd
+
+            return part.to_arrow().to_pandas(types_mapper=pd.ArrowDtype)
+
+        plain = found.rows.with_columns(_plain(policy.table()))
+        return Assessment(policy, back(found.frame), back(plain), back(found.detail))
+    if isinstance(frame, pl.LazyFrame):
+        frame = frame.collect()
+    keep = [name for name in (refusal, first) if name is not None]
+    given = grouped.filled(frame, keep)
+    rows = _assessed(policy, given, grouped.also(detail=detail), refusal)
+    groups = grouped.groups(rows, first)
+    return Assessment(policy, groups, rows, grouped.lines(rows, groups) if detail else None)
 
 
 def _plain(table: TableProgram) -> list[pl.Expr]:

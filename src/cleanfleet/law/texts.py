@@ -10,7 +10,7 @@ with the same sections, complete, or the scheme is refused::
     choices: {department: {lima: Lima}}              # labels of the words of the columns that have a vocabulary
     outputs: {sulfur_limit: ...}
     statuses: {compliant: ...}                       # messages of the status and reason codes
-    reasons: {sulfur_above_limit: ...}
+    reasons: {sulfur_above_limit: ...}               # of a reason `over:nox:WHTC` the entry `over` says the meaning
     flags: {stage_assumed: ...}
     checks: {"contradiction:use": ...}
     values: {sulfur_limit: ...}
@@ -74,6 +74,8 @@ class Texts:
         if code in self.reasons or code in self.checks:
             return self.reasons.get(code) or self.checks[code]
         kind, _, name = code.partition(":")
+        if kind in self.reasons:
+            return f"{self.reasons[kind]}: {name}"
         if kind == "missing":
             return self.say("not given or not known: {what}", what=self.named(name))
         if kind == "duplicate":
@@ -112,10 +114,15 @@ def own_texts(definition: Definition) -> dict[str, Any]:
         "flags": {flag.name: flag.description for flag in d.flags},
         "checks": {check.name: check.description for check in d.checks},
         "values": {value.name: value.description for value in d.values.values()},
-        "rules": {name: heading(variants[0].function) for name, variants in d.rules.items()},
+        "rules": {name: heading(variants[0].function) for name, variants in d.rules.items() if not _as_given(d, name)},
         # read only where there is another language to compare with, so that a bad overlay stops nobody who doesn't use it
         "overlays": {name: d.overlay(name).title for name in d.overlays()} if len(d.languages) > 1 else {},
     }
+
+
+def _as_given(definition: Definition, name: str) -> bool:
+    """Whether a rule only hands on an input column, for groups of rows."""
+    return definition.group is not None and name in definition.group.given_rules()
 
 
 def heading(function: Any) -> str:

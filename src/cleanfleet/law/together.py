@@ -19,6 +19,9 @@ def check(policies: Sequence[Policy]) -> None:
     """Raises :class:`InputError` unless there are at least two policies, all different."""
     if len(policies) < 2:
         raise InputError("to be assessed together it takes two policies or more")
+    grouped = [policy.id for policy in policies if policy.groups is not None]
+    if grouped:
+        raise InputError(f"{grouped[0]} answers groups of rows; it can't be asked together with others")
     for id_, times in Counter(policy.id for policy in policies).items():
         if times > 1:
             raise InputError(f"policy {id_} is named {times} times")

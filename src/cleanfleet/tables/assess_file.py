@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections import Counter
+import tempfile
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import polars as pl
+from pyarrow import parquet
 
 from ..law.columns import Refused
 from ..law.errors import InputError
@@ -26,7 +29,11 @@ from .writers import Writer, writer
 
 Engine = Literal["polars", "duckdb", "spark"]
 ENGINES: tuple[Engine, ...] = ("polars", "duckdb", "spark")
-_REFUSAL = "__refusal"
+REFUSAL = "__refusal"
+#: The number of a row on its way through an engine that has no order.
+ROW = "__row"
+#: How many batches may wait to be assessed, and to be written, so that no thread waits for another's slower one.
+WAITING = 2
 _T = TypeVar("_T")
 
 
@@ -34,7 +41,9 @@ _T = TypeVar("_T")
 class Outcome:
     """What came of a file: counts, totals, the summary table, and where it was written.
 
-    ``statuses``, ``reasons`` and ``flags`` count rows; ``totals`` sums each numeric output over the determined rows;
+    ``rows`` counts answers; where several rows of the file make up one record ``read_rows`` counts those. ``statuses``,
+    ``reasons`` and ``flags`` count answers; ``totals`` sums each numeric output over the answered rows (but those
+    whose sum means nothing);
     ``summed`` is the policy's summary itself, for whoever needs more of it than its table;
     ``preview`` holds the first rows (answers beside the input), all of them where the file is small.
     """
@@ -53,6 +62,7 @@ class Outcome:
     refused: pl.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
+    read_rows: int | None = None
 
     def meanings(self) -> dict[str, str]:
         """What each status, reason and flag that occurred means, in the policy's language; without those it says nothing of."""
@@ -77,6 +87,7 @@ def assess_file(
     out: Path | None = None,
     refused: Path | None = None,
     summary_out: Path | None = None,
+    detail: Path | None = None,
     unique: Sequence[str] = (),
     spill: bool = False,
     summarise: bool = False,
@@ -96,6 +107,8 @@ def assess_file(
     out, refused, summary_out:
         Files to write (CSV, XLSX, Parquet, JSON lines by their suffix): all records with their answers; the refused ones with
         message and original cells; the summary. An XLSX ``out`` has the refused rows and the summary as sheets of its own.
+    detail:
+        A file for one row for each line that was judged, for policies whose records are groups of rows.
     unique, spill:
         Columns in which a value may stand once only (default: the policy's), and whether a long file's check may use the disk.
     summarise:
@@ -107,7 +120,9 @@ def assess_file(
 
     Raises :class:`InputError` for a file that can't be used; nothing is written then.
     """
-    check_files(path, out, refused, summary_out)
+    check_files(path, out, refused, summary_out, detail)
+    if detail is not None and policy.groups is None:
+        raise InputError(f"{policy.id} answers each row by itself; it has no detail to write to {detail}")
     run = start(
         path, policy, layout=layout, constants=constants, on=on, engine=engine, unique=unique, spill=spill,
         summarise=summarise or summary_out is not None, preview_rows=preview_rows,
@@ -115,6 +130,10 @@ def assess_file(
     outcome, table, summary = run.outcome, run.outcome.table, run.summary
     if summary_out is not None and summary is None:
         raise InputError(f"{policy.id} has no summary to write to {summary_out}")
+    if policy.groups is not None:
+        from .group_files import assess_group_file
+
+        return assess_group_file(run, policy.groups, out=out, refused=refused, detail=detail, progress=progress)
     sinks: list[Writer] = []
     try:
         run.main = writer(out, input_columns=table.original_columns) if out is not None else None
@@ -123,16 +142,16 @@ def assess_file(
         run.rejects = writer(refused, input_columns=table.original_columns) if refused is not None else None
         sinks += [run.rejects] if run.rejects is not None else []
         with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
-            behind: Future[None] | None = None
+            behind: deque[Future[None]] = deque()
             for batch in ahead(table.batches(), reading):
                 answered, answers = run.assess(batch)
-                if behind is not None:
-                    behind.result()
-                behind = writing.submit(run.write, batch, answered, answers)
+                behind.append(writing.submit(run.write, batch, answered, answers))
+                if len(behind) > WAITING:
+                    behind.popleft().result()
                 if progress is not None:
                     progress(outcome.rows, table.rows)
-            if behind is not None:
-                behind.result()
+            for written in behind:
+                written.result()
         if summary is not None:
             outcome.summary_name, outcome.summary, outcome.summed = summary.name, summary.frame(), summary
             if isinstance(run.main, Writer) and out is not None and out.suffix.lower() == ".xlsx":
@@ -196,14 +215,14 @@ def start(
 
 
 def ahead(parts: Iterator[_T], pool: ThreadPoolExecutor) -> Iterator[_T]:
-    """The same, with the next part read while the last one is worked on."""
+    """The same, with the next parts read while the last one is worked on."""
     done = object()
-    waiting: Future[Any] = pool.submit(next, parts, done)
+    waiting = deque(pool.submit(next, parts, done) for _ in range(WAITING))
     while True:
-        part = waiting.result()
+        part: Any = waiting.popleft().result()
         if part is done:
             return
-        waiting = pool.submit(next, parts, done)
+        waiting.append(pool.submit(next, parts, done))
         yield part
 
 
@@ -228,22 +247,27 @@ class Run:
         self._session: Any = None
         self.names = self.policy.table().names()
 
-    def assess(self, batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """(the policy's columns as read, the answer columns), row for row; counts them."""
+    def typed(self, batch: Batch) -> pl.DataFrame:
+        """The policy's columns as read, with the date for rows without one."""
         typed = batch.typed
         if self.day is not None:
             if self.day in typed.columns:
                 typed = typed.with_columns(pl.col(self.day).fill_null(self.on))
             else:
                 typed = typed.with_columns(pl.lit(self.on, dtype=pl.Date).alias(self.day))
-        given = typed.with_columns(batch.refusal.alias(_REFUSAL))
+        return typed
+
+    def assess(self, batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """(the policy's columns as read, the answer columns), row for row; counts them."""
+        typed = self.typed(batch)
+        given = typed.with_columns(batch.refusal.alias(REFUSAL))
         answers = self._answers(given)
         if batch.flags.null_count() < len(batch.flags):
             joined = pl.concat_str([batch.flags, answers["flags"].cast(pl.String)], separator="; ", ignore_nulls=True)
             answers = answers.with_columns(
                 flags=pl.select(pl.when(joined == "").then(None).otherwise(joined)).to_series().cast(pl.Categorical)
             )
-        self._count(answers)
+        self.count(answers)
         if self.summary is not None:
             texts = [c.name for c in self.policy.inputs if c.kind == "text" and c.name in typed.columns]
             self.summary.add(answers.hstack(typed.select(texts).get_columns()))
@@ -252,33 +276,42 @@ class Run:
     def _answers(self, given: pl.DataFrame) -> pl.DataFrame:
         wanted = [*self.names, *self.also]
         if self.engine == "polars":
-            return self.policy.table(self.also).assess(given, _REFUSAL)
-        numbered = given.with_row_index("__row")
-        if self.engine == "duckdb":
+            return self.policy.table(self.also).assess(given, REFUSAL)
+        with self.frame(given.with_row_index(ROW)) as frame:
+            (found,) = self.fetched([self.policy.assess(frame, also=self.also, refusal=REFUSAL).frame])
+        return found.sort(ROW).select(wanted)
+
+    @contextmanager
+    def frame(self, given: pl.DataFrame) -> Iterator[Any]:
+        """The rows as a frame of the engine."""
+        if self.engine == "polars":
+            yield given
+        elif self.engine == "duckdb":
             import duckdb
 
             self._session = self._session or duckdb.connect()
-            relation = self._session.from_arrow(numbered.to_arrow())
-            found = self.policy.assess(relation, also=self.also, refusal=_REFUSAL).frame.to_arrow_table()
+            yield self._session.from_arrow(given.to_arrow())
         else:
-            found = self._spark(numbered)
-        return pl.DataFrame(pl.from_arrow(found)).sort("__row").select(wanted)
+            self._session = self._session or spark_session()
+            with tempfile.TemporaryDirectory() as folder:
+                self._folder = folder
+                given.with_columns(pl.col(ROW).cast(pl.Int64)).write_parquet(f"{folder}/in.parquet")
+                yield self._session.read.parquet(f"{folder}/in.parquet")
 
-    def _spark(self, numbered: pl.DataFrame) -> Any:
-        import tempfile
+    def fetched(self, frames: Sequence[Any]) -> list[pl.DataFrame]:
+        """Frames of the engine as Polars frames; while :meth:`frame` is open."""
+        if self.engine == "polars":
+            return list(frames)
+        if self.engine == "duckdb":
+            return [pl.DataFrame(pl.from_arrow(frame.to_arrow_table())) for frame in frames]
+        found = []
+        for number, frame in enumerate(frames):
+            frame.write.parquet(f"{self._folder}/out{number}")
+            found.append(pl.DataFrame(pl.from_arrow(parquet.read_table(f"{self._folder}/out{number}"))))
+        return found
 
-        import pyarrow.parquet as pq
-
-        if self._session is None:
-            self._session = spark_session()
-        with tempfile.TemporaryDirectory() as folder:
-            numbered.with_columns(pl.col("__row").cast(pl.Int64)).write_parquet(f"{folder}/in.parquet")
-            frame = self._session.read.parquet(f"{folder}/in.parquet")
-            found = self.policy.assess(frame, also=self.also, refusal=_REFUSAL).frame
-            found.write.parquet(f"{folder}/out")
-            return pq.read_table(f"{folder}/out")
-
-    def _count(self, answers: pl.DataFrame) -> None:
+    def count(self, answers: pl.DataFrame) -> None:
+        """Count the answers and sum their figures."""
         outcome = self.outcome
         outcome.rows += answers.height
         for name, counter in (("status", outcome.statuses), ("reason", outcome.reasons), ("flags", outcome.flags)):
@@ -287,18 +320,13 @@ class Run:
                     if part:
                         counter[part] += rows
         numbers = [o for o in self.policy.outputs if o.total and answers.schema[o.name].is_numeric()]
-        sums = (
-            answers.lazy()
-            .filter(pl.any_horizontal(pl.col("status") == word for word in self.policy.definition.outcome.answered))
-            .select(pl.col(o.name).cast(pl.Decimal(38, o.decimals)).sum() for o in numbers)
-            .collect()
-            .row(0)
-            if numbers
-            else ()
-        )
-        for output, total in zip(numbers, sums, strict=True):
+        words = pl.Series(self.policy.definition.outcome.answered, dtype=answers.schema["status"])
+        answered = answers["status"].is_in(words.implode())
+        for output in numbers:
+            # the integers under the decimals: their sum is exact and takes no check of each
+            total = int(answers[output.name].to_physical().cast(pl.Int128).filter(answered).sum())
             nothing = Decimal(0).scaleb(-output.decimals)
-            outcome.totals[output.name] = outcome.totals.get(output.name, nothing) + (total or nothing)
+            outcome.totals[output.name] = outcome.totals.get(output.name, nothing) + Decimal(total).scaleb(-output.decimals)
 
     def write(self, batch: Batch, typed: pl.DataFrame, answers: pl.DataFrame) -> None:
         outcome = self.outcome
@@ -315,7 +343,7 @@ class Run:
             self.main.write(whole)
         if wants_preview:
             head = whole.head(self.preview_rows - (0 if outcome.preview is None else outcome.preview.height))
-            head = _plain(head)
+            head = plain(head)
             outcome.preview = head if outcome.preview is None else pl.concat([outcome.preview, head], how="vertical_relaxed")
         if (self.rejects is not None or self.keeps_refused) and is_refused.any():
             rows = self.rejected(batch, original, answers, is_refused)
@@ -342,7 +370,8 @@ class Run:
             (self._session.stop if self.engine == "spark" else self._session.close)()
 
 
-def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+def plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Words and reasons as plain texts."""
     import polars.selectors as cs
 
     return frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String))

@@ -78,11 +78,11 @@ class _Sentence:
         cell = None if theirs is None else self.originals.get(theirs)
         value = "" if cell is None else f" {_short(cell)}"
         field = name if theirs in (None, name) else f"{name} ({self.say('column {name}', name=theirs)})"
+        if self.checks.get(reason):
+            return f"{field}:{value} {self.checks[reason]}."
         if code == "duplicate":
             where = self.say("record {row}" if self.first_row is not None else "an earlier record", row=self.first_row)
             return f"{field}:{value} {self.say('stands in {where} already; each may be given once.', where=where)}"
-        if self.checks.get(reason):
-            return f"{field}:{value} {self.checks[reason]}."
         if column is not None and code in REFUSALS and not (code == "not_a_number" and _maybe_thousands(cell)):
             return f"{field}:{value} {column.why(code, cell, self.language)}."
         allowed = ""

@@ -8,6 +8,8 @@ from typing import Literal
 
 import polars as pl
 
+from ..law.columns import LOST_EXPONENT, POWER, RAISED
+
 Mark = Literal[".", ","]
 
 #: Decimal places that are kept of a number in text form.
@@ -49,9 +51,9 @@ def decide_mark(samples: Iterable[pl.Series]) -> tuple[Mark, int, int]:
 def read_numbers(cells: pl.Series, mark: Mark = ".") -> tuple[pl.Series, pl.Series | None]:
     """Text cells (stripped, empty ones null) as :data:`NUMBER`, and the code of each refused cell (None where all are read).
 
-    Accepted are an optional sign, digits with the decimal ``mark``, and an exponent (1.2e2). Codes: ``not_a_number``,
-    ``mixed_decimal_marks`` (a number with the other mark), ``too_many_decimals`` (it can't be held exactly),
-    ``out_of_range`` (it has more than 26 digits before the mark).
+    Accepted are an optional sign, digits with the decimal ``mark``, and an exponent (1.2e2, 1.2x10^2, 1.2×10²). Codes:
+    ``not_a_number``, ``lost_exponent`` (6x1011), ``mixed_decimal_marks`` (a number with the other mark),
+    ``too_many_decimals`` (it can't be held exactly), ``out_of_range`` (it has more than 26 digits before the mark).
     """
     text = cells
     if mark == ",":
@@ -60,6 +62,8 @@ def read_numbers(cells: pl.Series, mark: Mark = ".") -> tuple[pl.Series, pl.Seri
     numbers = text.cast(NUMBER, strict=False)
     codes: pl.Series | None = None
     unread = cells.is_not_null() & numbers.is_null()
+    if unread.any():
+        text = _with_exponent(text)
     # Polars rounds what has too many decimals; only long cells and those with an exponent can have them.
     doubtful = (text.str.len_bytes() > _SHORT) | text.str.contains_any(["e", "E"])
     if unread.any() or doubtful.any():
@@ -83,6 +87,7 @@ def _second_look(
         .when(pl.col("doubtful") & plain & long).then(pl.lit("too_many_decimals"))
         .when(~pl.col("unread") & plain).then(None)
         .when(pl.col("unread") & plain).then(pl.lit("out_of_range"))
+        .when(pl.col("unread") & pl.col("cell").str.contains(LOST_EXPONENT)).then(pl.lit("lost_exponent"))
         .when(pl.col("unread") & mixed).then(pl.lit("mixed_decimal_marks"))
         .when(pl.col("unread") | pl.col("doubtful")).then(pl.lit("not_a_number"))
         .alias("code")
@@ -96,6 +101,15 @@ def _second_look(
         frame = frame.with_columns(frame["number"].scatter(places, pl.Series([value for value, _ in read], dtype=NUMBER)))
     numbers = frame.select(pl.when(codes.is_null()).then("number").alias(cells.name)).to_series()
     return numbers, codes if codes.null_count() < len(codes) else None
+
+
+def _with_exponent(text: pl.Series) -> pl.Series:
+    """Powers of ten (6 × 10¹¹) in their plain spelling (6e11), other cells as they are."""
+    power = text.str.contains(POWER).fill_null(value=False)
+    if not power.any():
+        return text
+    plain = text.str.replace(POWER, "${1}e${2}${3}").str.replace_many(RAISED)
+    return plain.zip_with(power, text)
 
 
 def _exact(word: str) -> tuple[Decimal | None, str | None]:

@@ -74,6 +74,9 @@ def assess_file_together(
 
     Raises :class:`InputError` for a file that can't be used by one of them; nothing is written then.
     """
+    for policy in policies:
+        if policy.groups is not None:
+            raise InputError(f"{policy.id} answers groups of rows; a file goes through it alone")
     names = answer_names(policies)
     check_files(path, out, refused, summary_out)
     constants = dict(constants or {})
