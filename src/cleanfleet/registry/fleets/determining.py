@@ -10,18 +10,13 @@ import pydantic
 from django.conf import settings
 
 from cleanfleet.law.policy import Policy
-from cleanfleet.registry.acceptance.models import Line
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account, Holder
 from cleanfleet.registry.ledger import rows
-from cleanfleet.registry.ledger.operations import Action, Private, Work, canonical
-from cleanfleet.registry.refusals import Conflict, Invalid, NotDetermined, NotVisible
-from cleanfleet.registry.rulings import law
-from cleanfleet.registry.vehicles import assessing
-from cleanfleet.registry.vehicles.models import Claim, Result, Version
-from cleanfleet.registry.vehicles.states import CLAIM
+from cleanfleet.registry.ledger.operations import Private, Work
+from cleanfleet.registry.refusals import Conflict, Invalid
 
-from . import fleet, posting, settling, years
+from . import fleet, posting, settling, submitting, years
 from .fleet import CONDITIONS, Figures
 from .models import Counted, Determination, FleetYear, Share
 from .states import CASE, FLEET_YEAR, SHARE
@@ -48,7 +43,7 @@ class DetermineFleetYear(OnYear):
         self.must_have_ended(work)
         holder = account.holder
         years.not_own(work, holder)
-        policy = _policy(work, self.year, self.known)
+        policy = law_of(work, self.year, self.known)
         found = fleet.figures(policy, holder, self.year, fleet.members(holder, self.year))
         if not found:
             raise Conflict("no_fleet", f"no vehicle was accepted under fleet average in {self.year}", field="year")
@@ -72,14 +67,14 @@ class RedetermineFleetYear(OnYear):
         state = "determined" if is_determined(account.holder, self.year) else FLEET_YEAR.first
         FLEET_YEAR.go(state, "correct", permissions.permissions(work.by))
         years.not_own(work, account.holder)
-        policy = _policy(work, self.year, self.known or _last_known(account.holder, self.year))
-        done = _again(work, account.holder, accounts, self.year, fleet.TYPES, policy, self.reason)
+        policy = law_of(work, self.year, self.known or last_known(account.holder, self.year))
+        done = again(work, account.holder, accounts, self.year, fleet.TYPES, policy, self.reason)
         if not done:
             raise Conflict("nothing_changed", f"vehicles and law of {self.year} are those of the last determination")
         return {"year": self.year, "known": str(policy.known), "types": done}
 
 
-def _policy(work: Work, year: int, known: dt.date | None) -> Policy:
+def law_of(work: Work, year: int, known: dt.date | None) -> Policy:
     if known is not None and not fleet.year_end(year) <= known <= work.today:
         raise Invalid(
             "known", f"known is {known}; allowed is a day from {fleet.year_end(year)} to {work.today}", field="known"
@@ -93,13 +88,13 @@ def is_determined(holder: Holder, year: int) -> bool:
     return FleetYear.objects.filter(holder=holder, year=year, state="determined").exists()
 
 
-def _last_known(holder: Holder, year: int) -> dt.date | None:
+def last_known(holder: Holder, year: int) -> dt.date | None:
     """The day up to which the law was read when the year was last determined."""
     found = Determination.objects.filter(fleet_year__holder=holder, fleet_year__year=year).order_by("-pk").first()
     return None if found is None else found.known
 
 
-def _again(
+def again(
     work: Work,
     holder: Holder,
     accounts: dict[int, Account],
@@ -199,143 +194,8 @@ def _share(year: FleetYear, accounts: dict[int, Account], figures: Figures, cond
 def _post(work: Work, share: Share, signed: int) -> dict[str, Any]:
     share.state = SHARE.go(share.state, "determine" if share.state == SHARE.first else "reopen", {CASE})
     done = posting.post(work, share, signed - (share.issued_g - share.charge_g))
-    used = settling.use_submission(work, share)
+    used = submitting.use_submission(work, share)
     if done.charged_g and work.today > share.fleet_year.due_on:
         share.settle_by = max(share.settle_by, years.days_later(work.today, settings.OPTIONS["CLEANFLEET_SETTLE_DAYS"]))
     settling.after(work, share)
     return {**years.told(share), "change": done._asdict(), "used_of_submission_g": used}
-
-
-class _OnAccepted(Action):
-    """What corrections of a vehicle accepted under fleet average share."""
-
-    claim: str
-    reason: Reason
-    grounds: Grounds
-
-    def find(self, work: Work) -> tuple[Claim, dict[int, Account], dt.date]:
-        """The vehicle, the holder's accounts, locked, and the day of its acceptance."""
-        permissions.require_role(work.by, "case_officer")
-        claim = Claim.objects.filter(public_id=self.claim).select_related("account__holder").first()
-        if claim is None:
-            raise NotVisible("not_found", f"there is no vehicle {self.claim!r}", field="claim")
-        years.not_own(work, claim.account.holder)
-        accounts = years.lock_all(work, claim.account.holder)
-        claim = Claim.objects.select_related("version", "account__holder").get(pk=claim.pk)
-        line = Line.objects.filter(claim=claim, acceptance__scheme="fleet", acceptance__state="accepted").first()
-        if line is None or claim.state != "accepted":
-            raise Conflict("not_of_fleet", "the vehicle isn't accepted under fleet average", field="claim")
-        return claim, accounts, line.acceptance.on
-
-    def follow(
-        self, work: Work, claim: Claim, accounts: dict[int, Account], on: dt.date, types: Collection[str]
-    ) -> dict[str, Any]:
-        """What the correction does to the year: its next determination, or what a submission reserved."""
-        holder, year = claim.account.holder, on.year
-        work.post()
-        if is_determined(holder, year):
-            policy = _policy(work, year, _last_known(holder, year))
-            return {"determined": _again(work, holder, accounts, year, sorted(types), policy, self.reason)}
-        shares = Share.objects.filter(
-            fleet_year__holder=holder, fleet_year__year=year, settlements__state="reserved"
-        ).distinct()
-        reserved = []
-        if shares:
-            policy = fleet.reading(year)
-            found = fleet.figures(policy, holder, year, fleet.members(holder, year))
-            for share in shares.select_related("fleet_year", "account__holder"):
-                figures = found.get(share.fleet_year.vehicle_type)
-                charge = figures.charge[share.account.condition] if figures else 0
-                reserved.append({**years.told(share), **settling.adjust(work, share, charge)})
-        return {"determined": {}, "reserved": reserved}
-
-
-class CorrectFleetVehicle(_OnAccepted):
-    """Correct the data of a vehicle that was accepted under fleet average: ``attributes`` are what changes, null takes one away.
-
-    It is assessed anew as of the day of its acceptance. Of a year that is determined the next version follows, and the difference is
-    posted; before that nothing is posted, only what a submission reserved follows.
-    """
-
-    attributes: dict[str, str | int | None]
-
-    def run(self, work: Work) -> dict[str, Any]:
-        claim, accounts, on = self.find(work)
-        before = _latest(claim)
-        policy = self._law(work, claim, on)
-        (given,) = assessing.read([claim.version.attributes])
-        kept = {name: value for name, value in {**given, **self.attributes}.items() if value is not None}
-        _readable(policy, self.attributes)
-        if kept == given:
-            raise Conflict("nothing_changed", "the attributes are those that the vehicle has", field="attributes")
-        (answer,) = assessing.assess(policy, [kept], on, "fleet")
-        missing = answer.held(law.confirmed())
-        if answer.status == "excluded":
-            raise Conflict("not_subject", f"so it isn't subject to the standard ({answer.reason}); withdraw it instead")
-        if answer.status == "refused":
-            raise Invalid("bad_attribute", answer.reason, field="attributes")
-        if missing:
-            raise NotDetermined("not_determined", f"so it isn't determined: {missing}", missing=[missing])
-        last = Version.objects.filter(vehicle_id=claim.vehicle_id).order_by("-number").first()
-        assert last is not None
-        version = Version.objects.create(
-            vehicle_id=claim.vehicle_id,
-            number=last.number + 1,
-            attributes=canonical(kept),
-            source="agency",
-            operation_id=work.number,
-        )
-        figures = ("vehicle_type", "flags", "co2", "target", "difference", "credit_g", "charge_g", "charge_cents")
-        Result.objects.create(
-            claim=claim,
-            version=version,
-            operation_id=work.number,
-            on=on,
-            known=policy.known,
-            law_id=policy.digest,
-            **{name: getattr(answer, name) for name in figures},
-        )
-        claim.version = version
-        claim.save(update_fields=["version"])
-        types = {before.vehicle_type, str(answer.vehicle_type)}
-        return {"claim": claim.public_id, "version": version.number, **self.follow(work, claim, accounts, on, types)}
-
-    def _law(self, work: Work, claim: Claim, on: dt.date) -> Policy:
-        """The law of the year, as known when it was last determined; of a year that still runs, as known today."""
-        if work.today <= fleet.year_end(on.year):
-            policy = law.policy(work.today)
-            work.law(policy)
-            return policy
-        return _policy(work, on.year, _last_known(claim.account.holder, on.year))
-
-
-class WithdrawFleetVehicle(_OnAccepted):
-    """Take a vehicle out of its fleet after acceptance: it was exported, or never registered."""
-
-    def run(self, work: Work) -> dict[str, Any]:
-        claim, accounts, on = self.find(work)
-        before = _latest(claim)
-        claim.state = CLAIM.go(claim.state, "withdraw", permissions.permissions(work.by, claim.account))
-        claim.ended_on = work.today
-        claim.save()
-        return {
-            "claim": claim.public_id,
-            "state": claim.state,
-            **self.follow(work, claim, accounts, on, {before.vehicle_type}),
-        }
-
-
-def _latest(claim: Claim) -> Result:
-    found = claim.results.order_by("-pk").first()
-    assert found is not None
-    return found
-
-
-def _readable(policy: Policy, attributes: dict[str, str | int | None]) -> None:
-    allowed = assessing.columns(policy)
-    for name, value in attributes.items():
-        if name not in allowed or name == "condition":
-            raise Invalid("unknown_attribute", f"attribute {name!r} is not one that can be corrected", field=name)
-        bad = assessing.unreadable(allowed[name], value)
-        if bad:
-            raise Invalid("bad_attribute", bad, field=name)

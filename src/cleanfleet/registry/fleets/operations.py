@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import debits
 from .applications import (
     ApplyFleetAverage,
     BringUpToDate,
@@ -13,9 +14,11 @@ from .applications import (
     SuspendFleetAverage,
     WithdrawApplication,
 )
+from .correcting import CorrectFleetVehicle, WithdrawFleetVehicle
 from .deferring import DecideDeferral, RequestDeferral, WithdrawDeferral
-from .determining import CorrectFleetVehicle, DetermineFleetYear, RedetermineFleetYear, WithdrawFleetVehicle
-from .settling import CollectFleetCharge, FallFleetYearDue, RefundFleetCharge, SettleFleetYear, SubmitFleetYear
+from .determining import DetermineFleetYear, RedetermineFleetYear
+from .settling import CollectFleetCharge, FallFleetYearDue, RefundFleetCharge, SettleFleetYear
+from .submitting import SubmitFleetYear
 
 __all__ = [
     "ApplyFleetAverage",
@@ -39,4 +42,5 @@ __all__ = [
     "WithdrawApplication",
     "WithdrawDeferral",
     "WithdrawFleetVehicle",
+    "debits",
 ]
