@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -199,6 +200,17 @@ def test_a_submission_takes_the_place_of_the_one_before() -> None:
     assert one.books()["used"] == {A: 800, USED: 1300}
 
 
+def test_what_was_submitted_for_more_than_is_determined_is_free_again(overlay: Any) -> None:
+
+    one = owing(1000, 1500)
+    overlay("  annual_target:\n    - {vehicle_type: A, obligation_year: 2026, value: '118', known_from: '2027-01-15'}\n")
+    with clock.at("2027-02-02"):
+        assert submit(one)["reserved_g"] == 1000
+        found = share(determine(one, known=dt.date(2027, 2, 1)), "used")  # two cars, 10 g less each
+        assert (found["used_of_submission_g"], found["charge_g"], found["state"]) == (980, 980, "settled")
+    assert one.books()["used"] == {USED: 520}
+
+
 def test_a_submission_that_credits_do_not_cover_is_refused_whole() -> None:
     one = owing(1000, 999)
     with clock.at("2027-02-02"), pytest.raises(Short, match="pool used: 1000 needed, 999 free, 0 reserved"):
@@ -300,7 +312,6 @@ def test_a_fleet_year_is_not_settled_at_pay_as_you_go_rates() -> None:
 
 
 def test_charges_of_a_suspended_account_stay_payable() -> None:
-    import datetime as dt
 
     one = owing(10)
     with clock.at("2027-02-02"):
