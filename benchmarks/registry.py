@@ -26,9 +26,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from registry import databases  # noqa: E402 - it sets Django up
-
 from django.db import connection, transaction  # noqa: E402
+from registry import databases  # noqa: E402 - it sets Django up
+from registry.people import account, credited, do, person, ready_law  # noqa: E402
 
 from cleanfleet.registry import clock, daily  # noqa: E402
 from cleanfleet.registry.accounts.operations import SetAutoAccept  # noqa: E402
@@ -41,7 +41,6 @@ from cleanfleet.registry.statements.statement import statement  # noqa: E402
 from cleanfleet.registry.transfers.operations import TransferOwn  # noqa: E402
 from cleanfleet.registry.vehicles import queries  # noqa: E402
 from cleanfleet.registry.vehicles.operations import MOST, FeedVehicles  # noqa: E402
-from registry.people import account, credited, do, person, ready_law  # noqa: E402
 
 DAY = "2026-03-31"
 #: The tables that feeding and accepting write, in an order in which their rows can be added.
@@ -150,7 +149,7 @@ def pages(of: Any) -> dict[str, float]:
     """Best of five, in seconds, of what an account's pages ask."""
     import datetime as dt
 
-    last = list(queries.page(of, size=1))[0].pk
+    last = next(iter(queries.page(of, size=1))).pk
     asked: dict[str, Callable[[], Any]] = {
         "dashboard": lambda: queries.dashboard(of),
         "first vehicles": lambda: list(queries.page(of)),
@@ -240,16 +239,8 @@ def _replay(there: Any, statements: list[tuple[str, Any]], key: str) -> None:
                     for row in params:
                         copy.write_row([numbers.get("op") if n == 0 else value for n, value in enumerate(row)])
                 continue
-            given = [
-                numbers["op"]
-                if value == "__op"
-                else numbers["pos"]
-                if value == "__pos"
-                else key
-                if value == "__key"
-                else value
-                for value in params or ()
-            ]
+            known = {"__op": numbers.get("op"), "__pos": numbers.get("pos"), "__key": key}
+            given = [known.get(value, value) if isinstance(value, str) else value for value in params or ()]
             cursor.execute(sql, given or None)
             if "nextval" in sql:
                 (value,) = cursor.fetchone()
@@ -282,17 +273,13 @@ def _recorded(owner: Principal, source: str, target: str) -> list[tuple[str, Any
     position = connection.cursor()
     position.execute("SELECT position FROM ledger_seal WHERE operation_id = %s", [done.operation])
     (place,) = position.fetchone()
-    marked = {done.operation: "__op", place: "__pos", "recorded": "__key"}
-    return [
-        (
-            sql,
-            params
-            if sql.startswith("COPY")
-            else [marked.get(value, value) if isinstance(value, (int, str)) else value for value in params or []],
-        )
-        for sql, params in found
-        if "SAVEPOINT" not in sql
-    ]
+    marked: dict[Any, str] = {done.operation: "__op", place: "__pos", "recorded": "__key"}
+
+    def mark(params: list[Any] | None) -> list[Any]:
+        return [marked.get(value, value) if isinstance(value, (int, str)) else value for value in params or []]
+
+    kept = [(sql, params) for sql, params in found if "SAVEPOINT" not in sql]
+    return [(sql, params if sql.startswith("COPY") else mark(params)) for sql, params in kept]
 
 
 def transfers(seconds: float) -> dict[str, float]:
@@ -317,9 +304,13 @@ def transfers(seconds: float) -> dict[str, float]:
             running = [
                 context.Process(
                     target=target,
-                    args=(url, owner.public_id, pairs, f"{name}{n}", seconds, out)
-                    if argument is None
-                    else (url, statements, f"{name}{n}", seconds, out),
+                    args=(
+                        url,
+                        *((owner.public_id, pairs) if argument is None else (statements,)),
+                        f"{name}{n}",
+                        seconds,
+                        out,
+                    ),
                 )
                 for n in range(4)
             ]
@@ -330,7 +321,6 @@ def transfers(seconds: float) -> dict[str, float]:
                 process.join()
             found[f"transfers/s, {name}"] = total / seconds
         databases.use(url, folder)
-        assert audit.run() == [] or True
         script = folder / "two.sql"
         script.write_text(
             "\\set a random(1, 50)\n\\set b random(51, 100)\nBEGIN;\nUPDATE ledger_owner SET touched = touched WHERE id = :a;\n"
@@ -339,10 +329,9 @@ def transfers(seconds: float) -> dict[str, float]:
         connection.close()
         pgbench = (databases.binaries() or Path("/usr/bin")) / "pgbench"
         if pgbench.exists():
-            done = subprocess.run(
-                [pgbench, "-n", "-c", "64", "-j", "2", "-T", str(int(seconds)), "-f", script, "-h", "127.0.0.1", "-p", server.rpartition(":")[2], "-U", "postgres", "bench"],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
+            where = ["-h", "127.0.0.1", "-p", server.rpartition(":")[2], "-U", "postgres", "bench"]
+            command = [pgbench, "-n", "-c", "64", "-j", "2", "-T", str(int(seconds)), "-f", script, *where]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             rate = [line for line in done.stdout.splitlines() if line.startswith("tps")]
             found["transactions/s, pgbench, two rows updated"] = float(rate[-1].split()[2]) if rate else 0.0
     return found

@@ -78,7 +78,7 @@ class Policy:
         """The output columns beside ``status``, ``reason`` and ``flags``."""
         return self.definition.outputs
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A digest of all values and formulas that count; the same digest gives the same statuses and figures (marks apart)."""
         return self.program.digest()

@@ -248,12 +248,12 @@ class Accepting:
             [(acceptance.pk, c.pk, r, *line) for (c, _), r, line in zip(self.kept, results, lines, strict=True)],
         )
         if waits:
-            spending.take(work, account, takes, "held", "reserved", subject=acceptance.pk)
+            spending.take(work, account, takes, "held", "reserved", subject=acceptance.pk, about="acceptance")
             _set_state([claim for claim, _ in self.kept], "pending")
             acceptance.payment = payments.create(work, account, money, "acceptance", acceptance.pk, self.provider)
             acceptance.save(update_fields=["payment"])
             return acceptance
-        spending.take(work, account, takes, "held", "used", subject=acceptance.pk)
+        spending.take(work, account, takes, "held", "used", subject=acceptance.pk, about="acceptance")
         if self.payg:
             _post(work, account, acceptance, unpaid=self.unpaid)
         _set_state([claim for claim, _ in self.kept], "accepted")
@@ -322,7 +322,9 @@ def _post(work: Work, account: Account, acceptance: Acceptance, *, unpaid: bool 
 def _reserved(acceptance: Acceptance) -> list[tuple[int, int]]:
     """(lot, grams) that an acceptance reserved when it began."""
     return list(
-        Movement.objects.filter(seal_id=acceptance.begun_id, target__kind="reserved", subject=acceptance.pk)
+        Movement.objects.filter(
+            seal_id=acceptance.begun_id, target__kind="reserved", subject=acceptance.pk, about="acceptance"
+        )
         .order_by("line")
         .values_list("lot_id", "amount")
     )
@@ -333,7 +335,9 @@ def _move_reserved(work: Work, acceptance: Acceptance, target: str) -> None:
     unit = spending.unit_of(account)
     to = work.bucket(None if target == "used" else account.pk, target, unit)
     for lot, amount in _reserved(acceptance):
-        work.move(unit, work.bucket(account.pk, "reserved", unit), to, amount, lot=lot, subject=acceptance.pk)
+        work.move(
+            unit, work.bucket(account.pk, "reserved", unit), to, amount, lot=lot, subject=acceptance.pk, about="acceptance"
+        )
 
 
 def release(work: Work, acceptance: Acceptance, held: set[str]) -> None:
@@ -384,6 +388,7 @@ def _reversed(work: Work, payment: Payment) -> dict[str, Any]:
         work.bucket(None, "provider", payments.MONEY),
         payment.cents,
         subject=payment.pk,
+        about="payment",
     )
     work.move(
         payments.MONEY,
@@ -391,6 +396,7 @@ def _reversed(work: Work, payment: Payment) -> dict[str, Any]:
         work.bucket(owner, "payable", payments.MONEY),
         payment.cents,
         subject=payment.pk,
+        about="payment",
     )
     return {"owed_cents": payment.cents}
 

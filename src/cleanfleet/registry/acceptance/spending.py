@@ -86,7 +86,9 @@ def refusal(error: bank.CreditError) -> Exception:
     return Invalid("invalid_input", str(error))
 
 
-def take(work: Work, account: Account, takes: Sequence[bank.Take], source: str, target: str, *, subject: int) -> None:
+def take(
+    work: Work, account: Account, takes: Sequence[bank.Take], source: str, target: str, *, subject: int, about: str
+) -> None:
     """Move what a plan takes from one of the account's buckets to another (``used`` is the system's)."""
     unit = unit_of(account)
     owner = None if target in ("used", "expired", "cancelled") else account.pk
@@ -98,4 +100,5 @@ def take(work: Work, account: Account, takes: Sequence[bank.Take], source: str, 
             one.amount,
             lot=int(one.lot.id),
             subject=subject,
+            about=about,
         )

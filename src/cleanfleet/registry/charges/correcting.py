@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import pydantic
+from django.db.models import Sum
 
 from cleanfleet.registry.acceptance import spending
 from cleanfleet.registry.acceptance.models import Acceptance, Line
@@ -199,7 +200,11 @@ def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
     taken = min(there, -change)
     if taken:
         work.move(unit, held, work.bucket(None, "cancelled", unit), taken, lot=lot, subject=now.result.pk)
-    shortfall = -change - taken
+    lapsed = min(-change - taken, _lapsed(account, lot))
+    if lapsed:  # what expired unused was of no use to anybody, and isn't owed
+        cancelled = work.bucket(None, "cancelled", unit)
+        work.move(unit, work.bucket(None, "expired", unit), cancelled, lapsed, lot=lot, subject=now.result.pk)
+    shortfall = -change - taken - lapsed
     if shortfall:
         owing = charge_unit(account.condition, now.result.vehicle_type, on)
         work.move(
@@ -210,6 +215,14 @@ def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
             subject=now.result.pk,
         )
     return shortfall
+
+
+def _lapsed(account: Account, lot: int) -> int:
+    """Grams of the lot that expired on the account, less what of them was cancelled since."""
+    expired = Movement.objects.filter(lot_id=lot, source__owner_id=account.pk, target__kind="expired")
+    cancelled = Movement.objects.filter(lot_id=lot, source__kind="expired", target__kind="cancelled")
+    gone, back = (found.aggregate(n=Sum("amount"))["n"] or 0 for found in (expired, cancelled))
+    return max(0, int(gone) - int(back))
 
 
 def _less(work: Work, account: Account, now: Standing, unit: str, grams: int) -> tuple[int, int, int]:
@@ -228,6 +241,8 @@ def _less(work: Work, account: Account, now: Standing, unit: str, grams: int) ->
         work.move(unit, work.bucket(None, "met_by_money", unit), reversed_, paid, subject=now.result.pk)
         due = work.bucket(account.pk, "refund_due", MONEY)
         work.move(MONEY, work.bucket(None, "revenue", MONEY), due, refund, subject=now.result.pk)
+        charged = work.bucket(None, "charged", MONEY)
+        work.move(MONEY, work.bucket(None, "paid", MONEY), charged, refund, subject=now.result.pk)
     given_back = grams - unpaid - paid
     if given_back > now.offset_g:
         raise Conflict(
@@ -252,7 +267,11 @@ def _offset_by(now: Standing, grams: int) -> list[tuple[int, int]]:
         before += offset
     first, last = before + now.offset_g - grams, before + now.offset_g
     used = Movement.objects.filter(
-        subject=now.acceptance.pk, lot__isnull=False, target__kind="used", source__owner_id=now.acceptance.account_id
+        subject=now.acceptance.pk,
+        about="acceptance",
+        lot__isnull=False,
+        target__kind="used",
+        source__owner_id=now.acceptance.account_id,
     )
     used = used.filter(seal_id__in=[now.acceptance.begun_id, now.acceptance.ended_id])
     found, position = [], 0

@@ -89,11 +89,11 @@ class SettleCharges(OnAccount):
         Part.objects.bulk_create(parts)
         work.law(law.policy(work.today))
         if money:
-            spending.take(work, account, takes, "held", "reserved", subject=settlement.pk)
+            spending.take(work, account, takes, "held", "reserved", subject=settlement.pk, about="settlement")
             settlement.payment = payments.create(work, account, money, "charges", settlement.pk, self.provider)
             settlement.save(update_fields=["payment"])
         else:
-            spending.take(work, account, takes, "held", "used", subject=settlement.pk)
+            spending.take(work, account, takes, "held", "used", subject=settlement.pk, about="settlement")
             _meet(work, settlement)
         return _told(settlement)
 
@@ -103,16 +103,20 @@ def _meet(work: Work, settlement: Settlement) -> None:
         start = work.bucket(settlement.account_id, "owed", part.unit)
         for kind, amount in (("met_by_credits", part.offset_g), ("met_by_money", part.money_g)):
             if amount:
-                work.move(part.unit, start, work.bucket(None, kind, part.unit), amount, subject=settlement.pk)
+                work.move(
+                    part.unit, start, work.bucket(None, kind, part.unit), amount, subject=settlement.pk, about="settlement"
+                )
 
 
 def _move_reserved(work: Work, settlement: Settlement, target: str) -> None:
     unit = spending.unit_of(settlement.account)
     start = work.bucket(settlement.account_id, "reserved", unit)
     to = work.bucket(None if target == "used" else settlement.account_id, target, unit)
-    reserved = Movement.objects.filter(seal_id=settlement.begun_id, target__kind="reserved", subject=settlement.pk)
+    reserved = Movement.objects.filter(
+        seal_id=settlement.begun_id, target__kind="reserved", subject=settlement.pk, about="settlement"
+    )
     for lot, amount in list(reserved.order_by("line").values_list("lot_id", "amount")):
-        work.move(unit, start, to, amount, lot=lot, subject=settlement.pk)
+        work.move(unit, start, to, amount, lot=lot, subject=settlement.pk, about="settlement")
 
 
 def _told(settlement: Settlement) -> dict[str, Any]:

@@ -30,9 +30,9 @@ def _paid(work: Work, payment: Payment) -> dict[str, Any]:
     settlement, share = _waiting(work, payment)
     if settlement.state == "collecting":
         payable = work.bucket(share.account_id, "payable", MONEY)
-        work.move(MONEY, payable, work.bucket(None, "paid", MONEY), payment.cents, subject=payment.pk)
+        work.move(MONEY, payable, work.bucket(None, "paid", MONEY), payment.cents, subject=payment.pk, about="payment")
         source, target = (work.bucket(None, kind, MONEY) for kind in ("provider", "revenue"))
-        work.move(MONEY, source, target, payment.cents, subject=payment.pk)
+        work.move(MONEY, source, target, payment.cents, subject=payment.pk, about="payment")
         share.payable_cents -= payment.cents
         settlement.due_cents = 0
     else:
@@ -77,14 +77,16 @@ def _reversed(work: Work, payment: Payment) -> dict[str, Any]:
     revenue, provider = work.bucket(None, "revenue", MONEY), work.bucket(None, "provider", MONEY)
     payable = work.bucket(share.account_id, "payable", MONEY)
     if undone:
-        work.move(MONEY, work.bucket(share.account_id, "refund_due", MONEY), revenue, undone, subject=payment.pk)
+        work.move(
+            MONEY, work.bucket(share.account_id, "refund_due", MONEY), revenue, undone, subject=payment.pk, about="payment"
+        )
         share.refund_cents -= undone
-    work.move(MONEY, revenue, provider, payment.cents, subject=payment.pk)
+    work.move(MONEY, revenue, provider, payment.cents, subject=payment.pk, about="payment")
     again = payment.cents - given
     if again:
-        work.move(MONEY, work.bucket(None, "paid", MONEY), payable, again, subject=payment.pk)
+        work.move(MONEY, work.bucket(None, "paid", MONEY), payable, again, subject=payment.pk, about="payment")
     if given - undone:  # it was given back already, and now taken back a second time
-        work.move(MONEY, work.bucket(None, "charged", MONEY), payable, given - undone, subject=payment.pk)
+        work.move(MONEY, work.bucket(None, "charged", MONEY), payable, given - undone, subject=payment.pk, about="payment")
     settlement.due_cents = payment.cents - undone
     share.payable_cents += settlement.due_cents
     share.state = SHARE.go(share.state, "reverse_debit", {SYSTEM})

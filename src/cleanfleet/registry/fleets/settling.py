@@ -170,7 +170,7 @@ class RefundFleetCharge(OnShare):
         if not cents:
             raise Conflict("nothing_due", "there is no money to be given back")
         due = work.bucket(share.account_id, "refund_due", MONEY)
-        work.move(MONEY, due, work.bucket(None, "refunded", MONEY), cents, subject=share.pk)
+        work.move(MONEY, due, work.bucket(None, "refunded", MONEY), cents, subject=share.pk, about="share")
         share.refund_cents = 0
         share.save()
         return {"refunded_cents": cents, "reference": self.reference, **told(share)}

@@ -43,7 +43,7 @@ def _guards() -> Iterator[Finding]:
 
 def _seals() -> Iterator[Finding]:
     units = dict(Unit.objects.values_list("pk", "code"))
-    columns = ("line", "unit_id", "lot_id", "source_id", "target_id", "amount", "subject")
+    columns = ("line", "unit_id", "lot_id", "source_id", "target_id", "amount", "subject", "about")
     movements = Movement.objects.order_by("seal_id", "line").values_list("seal_id", *columns).iterator(10_000)
     told: Any = next(movements, None)
     operations = Operation.objects.order_by("pk").values_list(

@@ -134,7 +134,8 @@ class Seal(models.Model):
 
 
 class Movement(models.Model):
-    """An amount of a unit from one bucket to another, by one operation; ``subject`` is the id of what it is about."""
+    """An amount of a unit from one bucket to another, by one operation; ``subject`` is the id of what it is
+    about, and ``about`` says what that is: a vehicle's result, an acceptance, a settlement, an offer, a payment, a share."""
 
     seal = models.ForeignKey(Seal, models.PROTECT, db_column="operation_id", related_name="moved")
     line = models.IntegerField()
@@ -144,6 +145,7 @@ class Movement(models.Model):
     target = models.ForeignKey(Bucket, models.PROTECT, related_name="+")
     amount = models.BigIntegerField()
     subject = models.BigIntegerField(null=True)
+    about = models.CharField(max_length=12, null=True)
 
     class Meta:
         constraints: ClassVar = [

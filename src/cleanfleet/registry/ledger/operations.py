@@ -194,19 +194,40 @@ class Work:
         return self._lots[place]
 
     def move(
-        self, unit: str, source: int, target: int, amount: int, *, lot: int | None = None, subject: int | None = None
+        self,
+        unit: str,
+        source: int,
+        target: int,
+        amount: int,
+        *,
+        lot: int | None = None,
+        subject: int | None = None,
+        about: str = "result",
     ) -> None:
-        """Put a movement down; it is written with all others at the end, or at :meth:`post`."""
+        """Put a movement down; it is written with all others at the end, or at :meth:`post`.
+
+        ``subject`` is the id of what it is about, ``about`` what that is: a vehicle's ``result``, an ``acceptance``, ...
+        """
         if type(amount) is not int or amount <= 0:
             raise ValueError(f"a movement of {amount!r} {unit}: an amount is a whole number above 0")
         self._line += 1
-        row = (self.number, self._line, self.unit(unit), lot, source, target, amount, subject)
+        row = (
+            self.number,
+            self._line,
+            self.unit(unit),
+            lot,
+            source,
+            target,
+            amount,
+            subject,
+            None if subject is None else about,
+        )
         self._pending.append(row)
         self._hash.update(canonical([self._line, unit, *row[3:]]).encode() + b"\n")
 
     def post(self) -> None:
         """Write the movements put down so far, so that balances show them."""
-        columns = ("operation_id", "line", "unit_id", "lot_id", "source_id", "target_id", "amount", "subject")
+        columns = ("operation_id", "line", "unit_id", "lot_id", "source_id", "target_id", "amount", "subject", "about")
         if self._pending:
             rows.insert("ledger_movement", columns, self._pending)
             self._pending = []

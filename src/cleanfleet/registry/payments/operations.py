@@ -66,9 +66,16 @@ def receive(work: Work, payment: Payment) -> None:
     """Book money for what it was for: it is owed and paid at once."""
     owner, cents = payment.account_id, payment.cents
     payable = work.bucket(owner, "payable", MONEY)
-    work.move(MONEY, work.bucket(None, "charged", MONEY), payable, cents, subject=payment.pk)
-    work.move(MONEY, payable, work.bucket(None, "paid", MONEY), cents, subject=payment.pk)
-    work.move(MONEY, work.bucket(None, "provider", MONEY), work.bucket(None, "revenue", MONEY), cents, subject=payment.pk)
+    work.move(MONEY, work.bucket(None, "charged", MONEY), payable, cents, subject=payment.pk, about="payment")
+    work.move(MONEY, payable, work.bucket(None, "paid", MONEY), cents, subject=payment.pk, about="payment")
+    work.move(
+        MONEY,
+        work.bucket(None, "provider", MONEY),
+        work.bucket(None, "revenue", MONEY),
+        cents,
+        subject=payment.pk,
+        about="payment",
+    )
 
 
 def issue_receipt(work: Work, payment: Payment, law_reference: str) -> Receipt:
@@ -109,7 +116,7 @@ class OnPayment(Action):
         more: dict[str, Any] = {}
         if payment.state == "late":
             held = work.bucket(payment.account_id, "unallocated", MONEY)
-            work.move(MONEY, work.bucket(None, "provider", MONEY), held, payment.cents, subject=payment.pk)
+            work.move(MONEY, work.bucket(None, "provider", MONEY), held, payment.cents, subject=payment.pk, about="payment")
         elif (payment.purpose, action) in _HANDLERS:
             more = _HANDLERS[payment.purpose, action](work, payment)
         return {"payment": payment.public_id, "state": payment.state, **more}
@@ -158,7 +165,7 @@ class TakeMessage(OnPayment):
         answer = self.go(work, payment, OUTCOMES[self.outcome])
         if self.outcome == "refunded":
             due = work.bucket(payment.account_id, "refund_due", MONEY)
-            work.move(MONEY, due, work.bucket(None, "refunded", MONEY), payment.cents, subject=payment.pk)
+            work.move(MONEY, due, work.bucket(None, "refunded", MONEY), payment.cents, subject=payment.pk, about="payment")
         return answer
 
 
@@ -179,7 +186,7 @@ class RefundPayment(OnPayment):
         payment = self.find(work)
         answer = self.go(work, payment, "refund")
         held, due = (work.bucket(payment.account_id, kind, MONEY) for kind in ("unallocated", "refund_due"))
-        work.move(MONEY, held, due, payment.cents, subject=payment.pk)
+        work.move(MONEY, held, due, payment.cents, subject=payment.pk, about="payment")
         return answer
 
 

@@ -103,14 +103,15 @@ def statement(account: Account, first: dt.date, last: dt.date, *, client: str | 
             "lot__vintage",
             "amount",
             "subject",
+            "about",
             *(F(f"{side}__{what}") for side in ("source", "target") for what in ("owner_id", "kind")),
         )
     )
     rows = list(moved)
-    told = _vehicles({row[6] for row in rows if row[6] is not None and not row[3].startswith("NZD")})
+    told = _vehicles({row[6] for row in rows if row[7] == "result"})
     entries = []
-    for date, at, name, unit, vintage, amount, subject, source, source_kind, target, target_kind in rows:
-        vehicle, of_client, reference = told.get(subject, ("", "", "")) if subject is not None else ("", "", "")
+    for date, at, name, unit, vintage, amount, subject, about, source, source_kind, target, target_kind in rows:
+        vehicle, of_client, reference = told.get(subject, ("", "", "")) if about == "result" else ("", "", "")
         for owner, kind, change in ((source, source_kind, -amount), (target, target_kind, amount)):
             if owner != account.pk:
                 continue

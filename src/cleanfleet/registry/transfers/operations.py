@@ -71,7 +71,7 @@ class OfferTransfer(_Giving):
             lapses_on=work.today + dt.timedelta(days=settings.OPTIONS["CLEANFLEET_OFFER_DAYS"]),
             begun_id=work.number,
         )
-        spending.take(work, source, takes, "held", "reserved", subject=offer.pk)
+        spending.take(work, source, takes, "held", "reserved", subject=offer.pk, about="offer")
         return _told(offer)
 
 
@@ -85,7 +85,9 @@ class TransferOwn(_Giving):
                 "other_holder", f"account {target.number} is another holder's; offer the transfer", field="to_account"
             )
         takes = _plan(source, target, self.grams, work.today, self.vintages)
-        received = _hand_over(work, source, target, [(int(t.lot.id), t.amount) for t in takes], "held", work.number)
+        received = _hand_over(
+            work, source, target, [(int(t.lot.id), t.amount) for t in takes], "held", work.number, "operation"
+        )
         return {"account": source.public_id, "to_account": target.number, "grams": self.grams, "received_grams": received}
 
 
@@ -115,7 +117,7 @@ class _OnOffer(Action):
         unit = spending.unit_of(offer.source)
         reserved, held = (work.bucket(offer.source_id, kind, unit) for kind in ("reserved", "held"))
         for lot, amount in _reserved(offer):
-            work.move(unit, reserved, held, amount, lot=lot, subject=offer.pk)
+            work.move(unit, reserved, held, amount, lot=lot, subject=offer.pk, about="offer")
 
 
 class AcceptTransfer(_OnOffer):
@@ -129,7 +131,7 @@ class AcceptTransfer(_OnOffer):
         _may_give(offer.source)
         _may_take(offer.target)
         _verified(offer.source, offer.target)
-        offer.received_grams = _hand_over(work, offer.source, offer.target, _reserved(offer), "reserved", offer.pk)
+        offer.received_grams = _hand_over(work, offer.source, offer.target, _reserved(offer), "reserved", offer.pk, "offer")
         offer.save(update_fields=["received_grams"])
         return _told(offer)
 
@@ -209,7 +211,7 @@ def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: S
 
 
 def _hand_over(
-    work: Work, source: Account, target: Account, lots: Sequence[tuple[int, int]], bucket: str, subject: int
+    work: Work, source: Account, target: Account, lots: Sequence[tuple[int, int]], bucket: str, subject: int, about: str
 ) -> int:
     """Move grams of the giver's lots to the receiver, exchanged where the conditions differ; gives the grams received."""
     today = work.today
@@ -229,7 +231,7 @@ def _hand_over(
     start = work.bucket(source.pk, bucket, given)
     if source.condition == target.condition:
         for lot, amount in lots:
-            work.move(given, start, work.bucket(target.pk, "held", given), amount, lot=lot, subject=subject)
+            work.move(given, start, work.bucket(target.pk, "held", given), amount, lot=lot, subject=subject, about=about)
         return sum(amount for _, amount in lots)
     ordered = [
         bank.Lot(lot, source.number, source.condition, rows[lot].vintage, rows[lot].earned_on, amount)
@@ -250,7 +252,7 @@ def _hand_over(
     held = work.bucket(target.pk, "held", taken)
     for take, received in zip(found.plan.takes, found.receipts, strict=True):
         lot = int(take.lot.id)
-        work.move(given, start, work.bucket(None, "exchange", given), take.amount, lot=lot, subject=subject)
+        work.move(given, start, work.bucket(None, "exchange", given), take.amount, lot=lot, subject=subject, about=about)
         if received:
             made = work.lot(taken, target.pk, take.lot.vintage, take.lot.earned_on, origin=lot)
             work.move(taken, work.bucket(None, "exchange", taken), held, received, lot=made, subject=subject)
@@ -260,7 +262,7 @@ def _hand_over(
 def _reserved(offer: Offer) -> list[tuple[int, int]]:
     """(lot, grams) that the offer reserved, in the order of use."""
     return list(
-        Movement.objects.filter(seal_id=offer.begun_id, target__kind="reserved", subject=offer.pk)
+        Movement.objects.filter(seal_id=offer.begun_id, target__kind="reserved", subject=offer.pk, about="offer")
         .order_by("line")
         .values_list("lot_id", "amount")
     )

@@ -131,6 +131,7 @@ class Migration(migrations.Migration):
                 ('line', models.IntegerField()),
                 ('amount', models.BigIntegerField()),
                 ('subject', models.BigIntegerField(null=True)),
+                ('about', models.CharField(max_length=12, null=True)),
                 ('lot', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.lot')),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.bucket')),
                 ('target', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.bucket')),
