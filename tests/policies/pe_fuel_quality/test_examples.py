@@ -169,6 +169,25 @@ def test_every_example_of_a_range_of_dates_has_the_day_before() -> None:
         assert (day - dt.timedelta(days=1)).isoformat() in days, day
 
 
+def test_every_least_octane_number_has_an_example_below_at_and_above() -> None:
+    """For each `ron_minimum` an example one tenth below fails by the octane number alone; at it and one tenth above another passes."""
+    shown = {
+        (word, Decimal(told["ron_min"]), Decimal(record["ron"]), told["status"], told.get("reason"))
+        for _, record, told in (case.values for case in cases())
+        if told.get("ron_min") and record.get("ron")
+        for word in record["product"].casefold().split()
+    }
+    least = {
+        (str(record.key("octane_class")), Decimal(str(record.value))) for record in DEFINITION.values["ron_minimum"].records
+    }
+    assert len(least) == 7
+    tenth = Decimal("0.1")
+    for name, limit in sorted(least):
+        assert (name, limit, limit - tenth, "non_compliant", "ron_below_minimum") in shown, name
+        assert (name, limit, limit, "compliant", None) in shown, name
+        assert (name, limit, limit + tenth, "compliant", None) in shown, name
+
+
 def test_every_reason_has_its_message_in_both_languages() -> None:
     program = law("2026-11-22", (), ()).program
     for texts in DEFINITION.texts.values():
