@@ -46,7 +46,7 @@ def run_together(
     if chart is not None:
         raise InputError("--chart draws one policy; leave out the others, or the chart")
     if detail is not None:
-        raise InputError("--detail is written for one policy; leave out the others, or the detail")
+        raise InputError("several policies together have no detail to write; name one policy, or leave --detail out")
     if preset and mapping:
         raise InputError("--preset and --columns exclude each other")
     loaded = load_together(policy_ids, known=known, values=values, readings=readings, min_grade=min_grade, language=language)
