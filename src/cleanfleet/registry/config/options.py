@@ -60,12 +60,6 @@ OPTIONS = (
     ),
     Option("CLEANFLEET_VALUES", _names, "", "overlays of the law, by name or path, separated by commas; later ones win"),
     Option("CLEANFLEET_KNOWN", _day, "", "read the law as known on this day instead of the clock's"),
-    Option(
-        "CLEANFLEET_CONFIRMED_GRADES",
-        _names,
-        "H,M,D",
-        "grades of the law that a charge may rest on; others wait for the agency",
-    ),
     Option("CLEANFLEET_QUOTE_MINUTES", _positive, "30", "how long a quote and its reserved credits wait for the payment"),
     Option("CLEANFLEET_OFFER_DAYS", _positive, "14", "after how many days an offered transfer lapses"),
     Option("CLEANFLEET_DEBIT_DAYS", _positive, "5", "how long a direct debit of a fleet year waits for the bank's answer"),
