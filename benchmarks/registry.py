@@ -204,21 +204,23 @@ def _client(url: str, owner: str, pairs: list[tuple[str, str]], name: str, secon
     out.put(sum(done))
 
 
-def _raw_client(url: str, statements: list[tuple[str, Any]], name: str, seconds: float, out: Any) -> None:
-    """The same statements as one of our transfers sends, by psycopg alone; ids and keys are fresh each time."""
+def _raw_client(url: str, recorded: list[list[tuple[str, Any]]], name: str, seconds: float, out: Any) -> None:
+    """The same statements as our transfers between the same pairs send, by psycopg alone; ids and keys are fresh each time."""
     import psycopg
 
     done: list[int] = []
 
     def run(which: int) -> None:
-        count = 0
+        count, number = 0, 0
         until = time.perf_counter() + seconds
-        with psycopg.connect(url) as there:
+        with psycopg.connect(url, prepare_threshold=3) as there:
             while time.perf_counter() < until:
+                statements = recorded[(which * 7 + number) % len(recorded)]
+                number += 1
                 try:
-                    _replay(there, statements, f"{name}-{which}-{count}")
+                    _replay(there, statements, f"{name}-{which}-{number}")
                     count += 1
-                except psycopg.errors.OperationalError:
+                except (psycopg.errors.OperationalError, psycopg.errors.CheckViolation):
                     there.rollback()
         done.append(count)
 
@@ -261,25 +263,26 @@ def _recorded(owner: Principal, source: str, target: str) -> list[tuple[str, Any
     def watched(table: str, columns: Any, lines: Any) -> None:
         lines = [list(line) for line in lines]
         names = ", ".join(f'"{name}"' for name in columns)
-        found.append((f'COPY "{table}" ({names}) FROM STDIN', lines))
+        if len(lines) > 1:  # a single row is an INSERT, which the watch sees
+            found.append((f'COPY "{table}" ({names}) FROM STDIN', lines))
         insert(table, columns, lines)
 
     rows.insert = watched
     try:
         with clock.at("2026-04-02"), connection.execute_wrapper(watch):
-            done = perform(TransferOwn(account=source, to_account=target, grams=1), by=owner, key="recorded")
+            done = perform(TransferOwn(account=source, to_account=target, grams=1), by=owner, key=f"recorded-{source}")
     finally:
         rows.insert = insert
-    position = connection.cursor()
-    position.execute("SELECT position FROM ledger_seal WHERE operation_id = %s", [done.operation])
-    (place,) = position.fetchone()
-    marked: dict[Any, str] = {done.operation: "__op", place: "__pos", "recorded": "__key"}
+    marked: dict[Any, str] = {done.operation: "__op", f"recorded-{source}": "__key"}
 
-    def mark(params: list[Any] | None) -> list[Any]:
-        return [marked.get(value, value) if isinstance(value, (int, str)) else value for value in params or []]
+    def mark(sql: str, params: list[Any] | None) -> list[Any]:
+        given = [marked.get(value, value) if isinstance(value, (int, str)) else value for value in params or []]
+        if 'INTO "ledger_seal"' in sql:
+            given[1] = "__pos"
+        return given if 'INTO "ledger_' in sql or "key = " in sql else params or []
 
     kept = [(sql, params) for sql, params in found if "SAVEPOINT" not in sql]
-    return [(sql, params if sql.startswith("COPY") else mark(params)) for sql, params in kept]
+    return [(sql, params if sql.startswith("COPY") else mark(sql, params)) for sql, params in kept]
 
 
 def transfers(seconds: float) -> dict[str, float]:
@@ -296,17 +299,17 @@ def transfers(seconds: float) -> dict[str, float]:
         first = credited(owner, 100)
         accounts = [first] + [credited(owner, 100, of=first.holder.public_id) for _ in range(99)]
         pairs = [(a.public_id, accounts[(n + 1) % 100].number) for n, a in enumerate(accounts)]
-        statements = _recorded(owner, *pairs[0])
+        recorded = [_recorded(owner, *pair) for pair in pairs]
         connection.close()
         context = multiprocessing.get_context("spawn")
-        for name, target, argument in (("ours", _client, None), ("psycopg", _raw_client, statements)):
+        for name, target, argument in (("ours", _client, None), ("psycopg", _raw_client, recorded)):
             out = context.Queue()
             running = [
                 context.Process(
                     target=target,
                     args=(
                         url,
-                        *((owner.public_id, pairs) if argument is None else (statements,)),
+                        *((owner.public_id, pairs) if argument is None else (recorded,)),
                         f"{name}{n}",
                         seconds,
                         out,

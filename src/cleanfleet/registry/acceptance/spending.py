@@ -23,23 +23,25 @@ def unit_of(account: Account) -> str:
 
 def lots(account: Account, pool: str) -> list[bank.Lot]:
     """The account's lots of a pool, as the bank's rules want them."""
-    unit = CREDIT.format(pool)
-    reserved = {row.lot: row.amount for row in book.lots(account.pk, "reserved", unit)}
-    held = {row.lot: row for row in book.lots(account.pk, "held", unit)}
-    rows = held | {row.lot: row for row in book.lots(account.pk, "reserved", unit) if row.lot not in held}
-    return [
-        bank.Lot(
-            id=row.lot,
-            account=account.number,
-            pool=pool,
-            vintage=row.vintage,
-            earned_on=row.earned_on,
-            amount=(held[row.lot].amount if row.lot in held else 0) + reserved.get(row.lot, 0),
-            reserved=reserved.get(row.lot, 0),
-            origin=row.origin,
+    there: dict[int, dict[str, book.Held]] = {}
+    for row in book.lots(account.pk, ("held", "reserved"), CREDIT.format(pool)):
+        there.setdefault(row.lot, {})[row.kind] = row
+    found = []
+    for lot, parts in there.items():
+        row = next(iter(parts.values()))
+        found.append(
+            bank.Lot(
+                id=lot,
+                account=account.number,
+                pool=pool,
+                vintage=row.vintage,
+                earned_on=row.earned_on,
+                amount=sum(part.amount for part in parts.values()),
+                reserved=parts["reserved"].amount if "reserved" in parts else 0,
+                origin=row.origin,
+            )
         )
-        for row in rows.values()
-    ]
+    return found
 
 
 def plan(
@@ -50,15 +52,16 @@ def plan(
     vintages: Collection[int] = (),
     year: int | None = None,
     for_transfer: bool = False,
+    among: Sequence[bank.Lot] | None = None,
 ) -> bank.Plan:
-    """The lots that so many grams would come from on that day.
+    """The lots that so many grams would come from on that day; ``among`` are the account's lots where they were read already.
 
     Raises :class:`Short`, naming pool, vintage, needed, free and reserved; :class:`NotDetermined`; :class:`Forbidden` where the
     rules don't allow it; :class:`Invalid`.
     """
     try:
         return bank.plan(
-            lots(account, account.condition),
+            lots(account, account.condition) if among is None else among,
             grams,
             pool=account.condition,
             on=on,

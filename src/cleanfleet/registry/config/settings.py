@@ -28,6 +28,8 @@ def database(url: str, home: Path) -> dict[str, Any]:
     found: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600))
     if found["ENGINE"] != "django.db.backends.postgresql":
         raise SettingError("DATABASE_URL is not of PostgreSQL; allowed is postgresql://..., or nothing for SQLite")
+    # An operation sends the same statements again and again: PostgreSQL plans each of them once for a connection.
+    found.setdefault("OPTIONS", {}).update({"server_side_binding": True, "prepare_threshold": 3})
     return found
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import NamedTuple
 
-from django.db.models import Sum
-
-from .models import Balance
+from . import rows
 
 
 class Held(NamedTuple):
@@ -19,29 +17,38 @@ class Held(NamedTuple):
     earned_on: dt.date
     origin: int | None
     amount: int
+    kind: str
+
+
+_BALANCES = """SELECT b.kind, u.code, sum(n.amount) FROM ledger_bucket b
+JOIN ledger_balance n ON n.bucket_id = b.id JOIN ledger_unit u ON u.id = b.unit_id
+WHERE b.owner_id = %s AND n.amount > 0 GROUP BY b.kind, u.code"""
+
+_LOTS = """SELECT l.id, l.owner_id, l.vintage, l.earned_on, l.origin_id, n.amount, b.kind FROM ledger_bucket b
+JOIN ledger_balance n ON n.bucket_id = b.id JOIN ledger_lot l ON l.id = n.lot_id JOIN ledger_unit u ON u.id = b.unit_id
+WHERE b.owner_id = %s AND u.code = %s AND b.kind IN ({kinds}) AND n.amount > 0 ORDER BY l.id"""
 
 
 def balance(owner: int, kind: str, unit: str) -> int:
     """The amount in an owner's bucket, all lots together."""
-    found = Balance.objects.filter(bucket__owner_id=owner, bucket__kind=kind, bucket__unit__code=unit).aggregate(
-        n=Sum("amount")
-    )
-    return int(found["n"] or 0)
+    return balances(owner).get((kind, unit), 0)
 
 
 def balances(owner: int) -> dict[tuple[str, str], int]:
     """(kind, unit) -> amount for all of an owner's buckets that hold something."""
-    found = (
-        Balance.objects.filter(bucket__owner_id=owner, amount__gt=0)
-        .values_list("bucket__kind", "bucket__unit__code")
-        .annotate(n=Sum("amount"))
-    )
-    return {(kind, unit): int(amount) for kind, unit, amount in found}
+    return {(kind, unit): int(amount) for kind, unit, amount in rows.select(_BALANCES, [owner])}
 
 
-def lots(owner: int, kind: str, unit: str) -> list[Held]:
-    """What the owner has in a bucket, lot by lot."""
-    found = Balance.objects.filter(
-        bucket__owner_id=owner, bucket__kind=kind, bucket__unit__code=unit, lot__isnull=False, amount__gt=0
-    ).values_list("lot_id", "lot__owner_id", "lot__vintage", "lot__earned_on", "lot__origin_id", "amount")
-    return [Held(*row) for row in found.order_by("lot_id")]
+def lots(owner: int, kinds: str | tuple[str, ...], unit: str) -> list[Held]:
+    """What the owner has in a bucket (or in several), lot by lot."""
+    wanted = (kinds,) if isinstance(kinds, str) else kinds
+    found = rows.select(_LOTS.format(kinds=rows.marks(wanted)), [owner, unit, *wanted])
+    return [
+        Held(lot, of, vintage, _date(earned), origin, amount, kind)
+        for lot, of, vintage, earned, origin, amount, kind in found
+    ]
+
+
+def _date(value: dt.date | str) -> dt.date:
+    """A date as SQLite or PostgreSQL gives it."""
+    return dt.date.fromisoformat(value) if isinstance(value, str) else value

@@ -36,7 +36,7 @@ from cleanfleet.registry import clock, ids
 from cleanfleet.registry.refusals import Busy, Conflict, Invalid
 
 from . import rows
-from .models import Bucket, LawSnapshot, Lot, Operation, Owner, Principal, PrivateText, Seal, Unit
+from .models import Bucket, LawSnapshot, Lot, Principal, PrivateText, Seal, Unit
 
 #: How often an operation is begun anew after a deadlock or where another one with its key came first.
 TRIES = 8
@@ -132,6 +132,10 @@ def replaying(replay: Replay) -> Iterator[None]:
         _replay.reset(token)
 
 
+_BUCKETS = """SELECT b.id, b.owner_id, b.kind, b.unit_id FROM ledger_bucket b JOIN ledger_unit u ON u.id = b.unit_id
+WHERE u.code = %s AND (b.owner_id IS NULL OR b.owner_id IN ({owners}))"""
+
+
 @dataclass
 class Work:
     """One operation while it runs: who does it, when; what it moves."""
@@ -147,6 +151,8 @@ class Work:
     _pending: list[tuple[Any, ...]] = field(default_factory=list)
     _hash: Any = field(default_factory=hashlib.sha256)
     _law: tuple[str, dt.date] | None = None
+    _owners: set[int] = field(default_factory=set)
+    _known: set[str] = field(default_factory=set)
     _units: dict[str, int] = field(default_factory=dict)
     _buckets: dict[tuple[int | None, str, str], int] = field(default_factory=dict)
     _lots: dict[tuple[Any, ...], int] = field(default_factory=dict)
@@ -162,8 +168,11 @@ class Work:
 
     def lock(self, *owners: int) -> None:
         """Hold the owners' books until the end: in ascending order, so that two operations never wait for each other."""
-        if connection.vendor == "postgresql":
-            list(Owner.objects.select_for_update(no_key=True).filter(id__in=owners).order_by("id").values_list("id"))
+        self._owners.update(owners)
+        if connection.vendor == "postgresql" and owners:
+            rows.select(
+                f"SELECT id FROM ledger_owner WHERE id IN ({rows.marks(owners)}) ORDER BY id FOR NO KEY UPDATE", owners
+            )
 
     def unit(self, code: str) -> int:
         found = self._units.get(code)
@@ -174,6 +183,12 @@ class Work:
     def bucket(self, owner: int | None, kind: str, unit: str) -> int:
         """The id of a bucket, made where it isn't there yet."""
         place = (owner, kind, unit)
+        if unit not in self._known:
+            self._known.add(unit)
+            owners = sorted(self._owners)
+            there = rows.select(_BUCKETS.format(owners=rows.marks(owners)), [unit, *owners])
+            for pk, of, name, number in there:
+                self._buckets[of, name, unit], self._units[unit] = pk, number
         found = self._buckets.get(place)
         if found is None:
             place_of: dict[str, Any] = {"owner_id": owner, "kind": kind, "unit_id": self.unit(unit)}
@@ -241,20 +256,10 @@ class Work:
             )
 
     def _begin(self, key: str, text: str, parent: int | None) -> None:
-        Operation.objects.create(
-            id=self.number,
-            seal_id=self.number,
-            name=self.action.name,
-            schema=self.action.schema_version,
-            principal=self.by,
-            key=key,
-            input=text,
-            input_digest=digest(text),
-            nonce=self.nonce,
-            recorded_at=self.now,
-            effective_on=self.effective_on,
-            parent_id=parent,
-        )
+        columns = ("id", "seal_id", "name", "schema", "principal_id", "key", "input", "input_digest", "nonce")
+        done = (self.number, self.number, self.action.name, self.action.schema_version, self.by.pk, key, text, digest(text))
+        when = (self.nonce, self.now, self.effective_on, parent)
+        rows.insert("ledger_operation", (*columns, "recorded_at", "effective_on", "parent_id"), [(*done, *when)])
 
     def _seal(self, answer: str, input_digest: str) -> None:
         self.post()
@@ -264,16 +269,9 @@ class Work:
         did = (str(self.effective_on), digest(answer), self._line, law, str(known), __version__)
         self._hash.update(canonical([*told, *did]).encode())
         (position,) = rows.numbers("ledger_seal", "position")
-        Seal.objects.create(
-            operation_id=self.number,
-            position=position,
-            answer=answer,
-            movements=self._line,
-            content_hash=self._hash.hexdigest(),
-            version=__version__,
-            law_id=law,
-            law_known=known,
-        )
+        columns = ("operation_id", "position", "answer", "movements", "content_hash", "version", "law_id", "law_known")
+        closed = (self.number, position, answer, self._line, self._hash.hexdigest(), __version__, law, known)
+        rows.insert("ledger_seal", columns, [closed])
 
 
 def snapshot(policy: Any) -> dict[str, Any]:
@@ -335,9 +333,11 @@ def _same_key(error: IntegrityError) -> bool:
 
 
 def _once(action: Action, by: Principal, key: str, effective_on: dt.date | None, parent: int | None) -> Done:
-    earlier = Operation.objects.filter(principal=by, key=key).values_list("id", "name", "input_digest").first()
-    if earlier is not None:
-        number, name, given = earlier
+    earlier = rows.select(
+        "SELECT id, name, input_digest FROM ledger_operation WHERE principal_id = %s AND key = %s", [by.pk, key]
+    )
+    if earlier:
+        ((number, name, given),) = earlier
         salt = PrivateText.objects.filter(operation_id=number).values_list("salt", flat=True).first() or ""
         if (name, given) != (action.name, digest(action.written(salt))):
             raise Conflict("key_used", f"key {key!r} was used for another operation ({name})", field="key")

@@ -11,17 +11,34 @@ from django.db import connection
 def insert(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Add rows to a table inside the running transaction. Table and columns are names of our own, never input."""
     names = ", ".join(f'"{name}"' for name in columns)
+    rows = list(rows)
     connection.ensure_connection()
+    if connection.vendor == "postgresql" and len(rows) == 1:
+        with connection.cursor() as cursor:
+            cursor.execute(f'INSERT INTO "{table}" ({names}) VALUES ({marks(columns)})', rows[0])
+        return
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor, cursor.cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
             for row in rows:
                 copy.write_row(row)
         return
-    marks = ", ".join("?" for _ in columns)
+    places = ", ".join("?" for _ in columns)
     assert connection.connection is not None
     connection.connection.executemany(
-        f'INSERT INTO "{table}" ({names}) VALUES ({marks})', [tuple(map(_plain, row)) for row in rows]
+        f'INSERT INTO "{table}" ({names}) VALUES ({places})', [tuple(map(_plain, row)) for row in rows]
     )
+
+
+def select(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """What a statement of our own finds: for the few that every operation sends, where building them costs more than asking."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+def marks(values: Sequence[Any]) -> str:
+    """As many places for parameters as there are values; of no values, one that nothing equals."""
+    return ", ".join("%s" for _ in values) or "NULL"
 
 
 def _plain(value: Any) -> Any:
@@ -35,7 +52,7 @@ def numbers(table: str, column: str, count: int = 1) -> list[int]:
     """The next ``count`` numbers of a table's column, ascending; inside a transaction, which on SQLite writes alone."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SELECT nextval(%s) FROM generate_series(1, %s)", [_sequence(table, column), count])
+            cursor.execute("SELECT nextval(%s::regclass) FROM generate_series(1, %s)", [_sequence(table, column), count])
             return sorted(number for (number,) in cursor.fetchall())
         cursor.execute(f'SELECT coalesce(max("{column}"), 0) FROM "{table}"')
         (last,) = cursor.fetchone()

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import pydantic
 from django.conf import settings
+from django.db.models import Q
 
 from cleanfleet import credits as bank
 from cleanfleet.registry.acceptance import spending
@@ -39,16 +40,21 @@ class _Giving(OnAccount):
     vintages: list[Vintage] = pydantic.Field(default_factory=list)
 
     def pair(self, work: Work) -> tuple[Account, Account]:
-        source = permissions.account_for(work.by, self.account)
-        target = Account.objects.filter(number=self.to_account.strip().upper()).select_related("holder").first()
+        given, taken = self.account.upper(), self.to_account.strip().upper()
+        named = Q(number__in=(given, taken)) | Q(public_id=self.account)
+        numbers = [pk for (pk,) in Account.objects.filter(named).values_list("pk")]
+        work.lock(*numbers)
+        both = list(Account.objects.select_related("holder").filter(pk__in=numbers))
+        source = next((a for a in both if self.account == a.public_id or given == a.number), None)
+        target = next((a for a in both if taken == a.number), None)
+        held = permissions.permissions(work.by, source)
+        if source is None or not permissions.sees(held):
+            raise NotVisible("not_found", f"there is no account {self.account!r} that you may see", field="account")
         if target is None:
             raise NotVisible("not_found", f"there is no account {self.to_account!r}", field="to_account")
         if target.pk == source.pk:
             raise Invalid("same_account", f"to_account is {target.number}, the account that gives", field="to_account")
-        work.lock(source.pk, target.pk)
-        source.refresh_from_db()
-        target.refresh_from_db()
-        permissions.require(work.by, source, "transfer_credits")
+        permissions.must_hold(held, source, "transfer_credits")
         _may_give(source)
         _may_take(target)
         return source, target
@@ -60,7 +66,8 @@ class OfferTransfer(_Giving):
     def run(self, work: Work) -> dict[str, Any]:
         source, target = self.pair(work)
         _verified(source, target)
-        takes = _plan(source, target, self.grams, work.today, self.vintages)
+        among = spending.lots(source, source.condition)
+        takes = _plan(source, target, self.grams, work.today, self.vintages, among)
         offer = Offer.objects.create(
             public_id=work.id("off"),
             source=source,
@@ -84,9 +91,10 @@ class TransferOwn(_Giving):
             raise Conflict(
                 "other_holder", f"account {target.number} is another holder's; offer the transfer", field="to_account"
             )
-        takes = _plan(source, target, self.grams, work.today, self.vintages)
+        among = spending.lots(source, source.condition)
+        takes = _plan(source, target, self.grams, work.today, self.vintages, among)
         received = _hand_over(
-            work, source, target, [(int(t.lot.id), t.amount) for t in takes], "held", work.number, "operation"
+            work, source, target, [(int(t.lot.id), t.amount) for t in takes], "held", work.number, "operation", among
         )
         return {"account": source.public_id, "to_account": target.number, "grams": self.grams, "received_grams": received}
 
@@ -131,7 +139,9 @@ class AcceptTransfer(_OnOffer):
         _may_give(offer.source)
         _may_take(offer.target)
         _verified(offer.source, offer.target)
-        offer.received_grams = _hand_over(work, offer.source, offer.target, _reserved(offer), "reserved", offer.pk, "offer")
+        among = spending.lots(offer.source, offer.source.condition)
+        given = (_reserved(offer), "reserved", offer.pk, "offer", among)
+        offer.received_grams = _hand_over(work, offer.source, offer.target, *given)
         offer.save(update_fields=["received_grams"])
         return _told(offer)
 
@@ -190,12 +200,14 @@ class ExpireCredits(OnAccount):
         return {"account": account.public_id, "expired_g": sum(lot.free for lot in gone)}
 
 
-def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: Sequence[int]) -> tuple[bank.Take, ...]:
+def _plan(
+    source: Account, target: Account, grams: int, on: dt.date, vintages: Sequence[int], among: Sequence[bank.Lot]
+) -> tuple[bank.Take, ...]:
     if source.condition == target.condition:
-        return spending.plan(source, grams, on, vintages=vintages, for_transfer=True).takes
+        return spending.plan(source, grams, on, vintages=vintages, for_transfer=True, among=among).takes
     try:
         found = bank.plan_exchange(
-            spending.lots(source, source.condition),
+            among,
             grams,
             source=source.condition,
             target=target.condition,
@@ -211,12 +223,19 @@ def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: S
 
 
 def _hand_over(
-    work: Work, source: Account, target: Account, lots: Sequence[tuple[int, int]], bucket: str, subject: int, about: str
+    work: Work,
+    source: Account,
+    target: Account,
+    lots: Sequence[tuple[int, int]],
+    bucket: str,
+    subject: int,
+    about: str,
+    among: Sequence[bank.Lot],
 ) -> int:
     """Move grams of the giver's lots to the receiver, exchanged where the conditions differ; gives the grams received."""
     today = work.today
     rules, known = law.bank(today), law.policy(today).known
-    rows = {int(lot.id): lot for lot in spending.lots(source, source.condition)}
+    rows = {int(lot.id): lot for lot in among}
     try:
         rules.at(today, known).transferable(source.condition)
     except bank.CreditError as error:
