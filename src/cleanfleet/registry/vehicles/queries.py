@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account
@@ -21,16 +21,25 @@ def page(account: Account, *, state: str | None = None, after: int = 0, size: in
 
 
 def dashboard(account: Account) -> dict[str, Any]:
-    """How many vehicles stand where, and what the waiting ones would earn and cost today."""
-    counts = dict(Claim.objects.filter(account=account).values_list("state").annotate(n=Count("pk")))
-    waiting = Claim.objects.filter(account=account, state="ready", missing="").aggregate(
-        credit_g=Sum("preview_credit_g"), charge_g=Sum("preview_charge_g")
-    )
+    """How many vehicles stand where, and what the waiting ones would earn and cost today. One pass over the account's vehicles."""
+    determined = Q(missing="")
+    found = {
+        row["state"]: row
+        for row in Claim.objects.filter(account=account)
+        .values("state")
+        .annotate(
+            n=Count("pk"),
+            held=Count("pk", filter=~determined & Q(ended_on=None)),
+            credit_g=Sum("preview_credit_g", filter=determined),
+            charge_g=Sum("preview_charge_g", filter=determined),
+        )
+    }
+    ready = found.get("ready", {})
     return {
-        "states": {state: counts.get(state, 0) for state in CLAIM.shown},
-        "held": Claim.objects.filter(account=account, ended_on=None).exclude(missing="").exclude(state="accepted").count(),
-        "waiting_credit_g": waiting["credit_g"] or 0,
-        "waiting_charge_g": waiting["charge_g"] or 0,
+        "states": {state: found[state]["n"] if state in found else 0 for state in CLAIM.shown},
+        "held": sum(row["held"] for state, row in found.items() if state != "accepted"),
+        "waiting_credit_g": ready.get("credit_g") or 0,
+        "waiting_charge_g": ready.get("charge_g") or 0,
     }
 
 
