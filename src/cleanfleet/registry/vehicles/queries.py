@@ -34,7 +34,7 @@ def dashboard(account: Account) -> dict[str, Any]:
             charge_g=Sum("preview_charge_g", filter=determined),
         )
     }
-    ready = found.get("ready", {})
+    ready: dict[str, Any] = found.get("ready", {})
     return {
         "states": {state: found[state]["n"] if state in found else 0 for state in CLAIM.shown},
         "held": sum(row["held"] for state, row in found.items() if state != "accepted"),
