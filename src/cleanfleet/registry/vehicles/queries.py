@@ -34,12 +34,11 @@ def dashboard(account: Account) -> dict[str, Any]:
             charge_g=Sum("preview_charge_g", filter=determined),
         )
     }
-    ready: dict[str, Any] = found.get("ready", {})
     return {
         "states": {state: found[state]["n"] if state in found else 0 for state in CLAIM.shown},
         "held": sum(row["held"] for state, row in found.items() if state != "accepted"),
-        "waiting_credit_g": ready.get("credit_g") or 0,
-        "waiting_charge_g": ready.get("charge_g") or 0,
+        "waiting_credit_g": found["ready"]["credit_g"] or 0 if "ready" in found else 0,
+        "waiting_charge_g": found["ready"]["charge_g"] or 0 if "ready" in found else 0,
     }
 
 
