@@ -32,8 +32,8 @@ from cleanfleet.registry.ledger.operations import Action, perform
 from cleanfleet.registry.payments import operations as payments
 from cleanfleet.registry.rulings import law
 from cleanfleet.registry.rulings import operations as rulings
-from cleanfleet.registry.transfers import expiry
 from cleanfleet.registry.transfers import operations as transfers
+from cleanfleet.registry.transfers import reviving
 from cleanfleet.registry.vehicles import operations as vehicles
 from cleanfleet.registry.vehicles.models import Claim
 from registry import databases
@@ -203,7 +203,7 @@ def _own() -> Story:
 def _expire() -> Story:
     ready_law()
     of = credited(person(), 40)
-    return Story(expiry.ExpireCredits(account=of.public_id), system(), "2031-01-01")
+    return Story(transfers.ExpireCredits(account=of.public_id), system(), "2031-01-01")
 
 
 def _revive() -> Story:
@@ -215,10 +215,10 @@ def _revive() -> Story:
     before = settings.OPTIONS["CLEANFLEET_KNOWN"]
     settings.OPTIONS["CLEANFLEET_KNOWN"] = dt.date(2025, 6, 1)
     with clock.at("2029-04-01"):
-        done = do(expiry.ExpireCredits(account=of.public_id), system())
+        done = do(transfers.ExpireCredits(account=of.public_id), system())
     settings.OPTIONS["CLEANFLEET_KNOWN"] = before
     assert done["expired_g"] == 40
-    return Story(expiry.ReviveCredits(account=of.public_id), system(), "2029-04-02")
+    return Story(reviving.ReviveCredits(account=of.public_id), system(), "2029-04-02")
 
 
 def _value(kind: type[Action], role: str) -> Callable[[], Story]:

@@ -17,9 +17,9 @@ from .ledger.operations import Action, perform
 from .payments.models import Payment
 from .payments.operations import TimeOutPayment
 from .refusals import Conflict
-from .transfers.expiry import ExpireCredits, ReviveCredits, reviving
 from .transfers.models import Offer
-from .transfers.operations import LapseTransfer
+from .transfers.operations import ExpireCredits, LapseTransfer
+from .transfers.reviving import ReviveCredits, reviving
 from .vehicles.models import Claim
 
 

@@ -15,7 +15,7 @@ _MODULES = (
     "charges.settling",
     "charges.correcting",
     "transfers.operations",
-    "transfers.expiry",
+    "transfers.reviving",
     "fleets.operations",
 )
 

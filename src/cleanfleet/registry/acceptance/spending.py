@@ -49,12 +49,13 @@ def lots(account: Account, pool: str) -> list[bank.Lot]:
 def lapsed(owner: int | None = None, lot: int | None = None) -> dict[tuple[int, int], int]:
     """(owner, lot) -> grams that expired unused on the owner's account, less what came back since or was cancelled.
 
-    Of one owner, or of all; of one lot, or of all. Only the owner that earned a lot has its expired grams cancelled.
+    Of one owner, or of all; of one lot, or of all. A correction cancels expired grams of the owner that earned the lot alone.
     """
     moved = Movement.objects.filter(**({"lot__isnull": False} if lot is None else {"lot_id": lot}))
-    back = moved.filter(source__kind="expired")
+    into, back = moved.filter(target__kind="expired"), moved.filter(source__kind="expired")
     parts = (
-        (1, "source__owner_id", moved.filter(target__kind="expired")),
+        (1, "source__owner_id", into.filter(source__owner__isnull=False)),
+        (1, "lot__owner_id", into.filter(source__owner__isnull=True)),
         (-1, "target__owner_id", back.filter(target__owner__isnull=False)),
         (-1, "lot__owner_id", back.filter(target__owner__isnull=True)),
     )

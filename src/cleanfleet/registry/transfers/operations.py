@@ -168,6 +168,30 @@ class LapseTransfer(_OnOffer):
         return _told(offer)
 
 
+class ExpireCredits(OnAccount):
+    """Book out the account's credits whose last day has passed, by the law as it is known today; the daily job does it.
+
+    What is reserved stays with the operation that waits for it. Spending asks for the last day itself and doesn't wait for this.
+    """
+
+    def run(self, work: Work) -> dict[str, Any]:
+        account = self.find(work)
+        permissions.require_role(work.by, permissions.SYSTEM)
+        rules, known = law.bank(work.today), law.policy(work.today).known
+        unit = spending.unit_of(account)
+        held, expired = work.bucket(account.pk, "held", unit), work.bucket(None, "expired", unit)
+        gone = [
+            lot
+            for lot in spending.lots(account, account.condition)
+            if lot.free and bank.last_day(lot, work.today, known, rules) < work.today
+        ]
+        for lot in sorted(gone, key=lambda lot: int(lot.id)):
+            work.move(unit, held, expired, lot.free, lot=int(lot.id))
+        if gone:
+            work.law(law.policy(work.today))
+        return {"account": account.public_id, "expired_g": sum(lot.free for lot in gone)}
+
+
 def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: Sequence[int]) -> tuple[bank.Take, ...]:
     if source.condition == target.condition:
         return spending.plan(source, grams, on, vintages=vintages, for_transfer=True).takes

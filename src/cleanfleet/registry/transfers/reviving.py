@@ -1,7 +1,7 @@
-"""Credits that end, and credits that lapsed and live again because the law as later known gives them a later last day.
+"""Credits that lapsed and live again, because the law as later known gives them a later last day.
 
-Both ask the same function for the last day, by the law as known on the day they are done. What lapsed: held -> expired; what lives again:
-expired -> held, in the same lot, so that it keeps its vintage and the day it was earned.
+The reversal of :class:`~.operations.ExpireCredits`: expired -> held, in the same lot, so that it keeps its vintage and the day it was earned.
+Both ask the same function for the last day, by the law as known on the day they are done.
 """
 
 from __future__ import annotations
@@ -19,31 +19,6 @@ from cleanfleet.registry.ledger.models import Lot
 from cleanfleet.registry.ledger.operations import Work
 from cleanfleet.registry.refusals import Conflict
 from cleanfleet.registry.rulings import law
-
-
-class ExpireCredits(OnAccount):
-    """Book out the account's credits whose last day has passed, by the law as it is known today; the daily job does it.
-
-    What is reserved stays with the operation that waits for it. Spending asks for the last day itself and doesn't wait for this.
-    """
-
-    def run(self, work: Work) -> dict[str, Any]:
-        account = self.find(work)
-        permissions.require_role(work.by, permissions.SYSTEM)
-        policy = law.policy(work.today)
-        rules = law.bank(work.today)
-        unit = spending.unit_of(account)
-        held, expired = work.bucket(account.pk, "held", unit), work.bucket(None, "expired", unit)
-        gone = [
-            lot
-            for lot in spending.lots(account, account.condition)
-            if lot.free and bank.last_day(lot, work.today, policy.known, rules) < work.today
-        ]
-        for lot in sorted(gone, key=lambda lot: int(lot.id)):
-            work.move(unit, held, expired, lot.free, lot=int(lot.id))
-        if gone:
-            work.law(policy)
-        return {"account": account.public_id, "expired_g": sum(lot.free for lot in gone)}
 
 
 class ReviveCredits(OnAccount):
@@ -70,8 +45,10 @@ class ReviveCredits(OnAccount):
 
 def _alive(lots: Iterable[int], today: dt.date) -> set[int]:
     """Those of the lots that by the law as known today may still be used."""
-    rules, known = law.bank(today), law.policy(today).known
     wanted, found = sorted(set(lots)), set()
+    if not wanted:
+        return found
+    rules, known = law.bank(today), law.policy(today).known
     columns = ("pk", "unit__code", "vintage", "earned_on")
     for start in range(0, len(wanted), 5000):
         rows = Lot.objects.filter(pk__in=wanted[start : start + 5000]).values_list(*columns)
