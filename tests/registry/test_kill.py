@@ -33,6 +33,7 @@ from cleanfleet.registry.payments import operations as payments
 from cleanfleet.registry.rulings import law
 from cleanfleet.registry.rulings import operations as rulings
 from cleanfleet.registry.transfers import operations as transfers
+from cleanfleet.registry.transfers import reviving
 from cleanfleet.registry.vehicles import operations as vehicles
 from cleanfleet.registry.vehicles.models import Claim
 from registry import databases
@@ -205,6 +206,21 @@ def _expire() -> Story:
     return Story(transfers.ExpireCredits(account=of.public_id), system(), "2031-01-01")
 
 
+def _revive() -> Story:
+    """40 g of 2026 ended in 2029 for who hadn't heard of the Act of November 2025; with it they may be used until 2030."""
+    from django.conf import settings
+
+    ready_law()
+    of = credited(person(), 40)
+    before = settings.OPTIONS["CLEANFLEET_KNOWN"]
+    settings.OPTIONS["CLEANFLEET_KNOWN"] = dt.date(2025, 6, 1)
+    with clock.at("2029-04-01"):
+        done = do(transfers.ExpireCredits(account=of.public_id), system())
+    settings.OPTIONS["CLEANFLEET_KNOWN"] = before
+    assert done["expired_g"] == 40
+    return Story(reviving.ReviveCredits(account=of.public_id), system(), "2029-04-02")
+
+
 def _value(kind: type[Action], role: str) -> Callable[[], Story]:
     def make() -> Story:
         if kind is not rulings.ProposeValue:
@@ -292,6 +308,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "lapse_transfer": _offered(transfers.LapseTransfer, "system", "2026-05-01"),
     "transfer_own": _own,
     "expire_credits": _expire,
+    "revive_credits": _revive,
     **{name: (lambda make=make: Story(*make())) for name, make in stories.STORIES.items()},
 }
 

@@ -19,6 +19,7 @@ from .payments.operations import TimeOutPayment
 from .refusals import Conflict
 from .transfers.models import Offer
 from .transfers.operations import ExpireCredits, LapseTransfer
+from .transfers.reviving import ReviveCredits, reviving
 from .vehicles.models import Claim
 
 
@@ -45,12 +46,14 @@ def auto_accept() -> int:
 
 
 def run() -> dict[str, Any]:
-    """Time-outs, lapsed offers, suspensions that are over, fleet average that begins, fleet years that fall due, expired credits.
+    """Time-outs, lapsed offers, suspensions that are over, fleet average that begins, fleet years that fall due, credits that
+    lapsed and live again by the law as known now, expired credits.
 
     Gives how many of each were done.
     """
     today = clock.today()
-    done = {"timed_out": time_out(), "lapsed": 0, "lifted": 0, "schemes": 0, "fleet_years_due": 0, "expired_accounts": 0}
+    counts = ("lapsed", "lifted", "schemes", "fleet_years_due", "revived_accounts", "expired_accounts")
+    done = {"timed_out": time_out(), **dict.fromkeys(counts, 0)}
     for offer in list(Offer.objects.filter(state="offered", lapses_on__lt=today).values_list("public_id", flat=True)):
         done["lapsed"] += _try(LapseTransfer(offer=offer), f"lapse:{offer}")
     over = Account.objects.filter(state="suspended", suspended_until__lt=today).values_list("public_id", flat=True)
@@ -61,6 +64,8 @@ def run() -> dict[str, Any]:
     for account, year, vehicle_type in settling.falling_due(today):
         due = FallFleetYearDue.read({"account": account, "year": year, "vehicle_type": vehicle_type})
         done["fleet_years_due"] += _try(due, f"fleet-due:{account}:{year}:{vehicle_type}:{today}")
+    for account in reviving(today):
+        done["revived_accounts"] += _try(ReviveCredits(account=account), f"revival:{account}:{clock.now().isoformat()}")
     holding = Balance.objects.filter(bucket__kind="held", amount__gt=0).values_list("bucket__owner__public_id", flat=True)
     for account in sorted(set(holding)):
         done["expired_accounts"] += _try(ExpireCredits(account=account), f"expiry:{account}:{today}")

@@ -15,6 +15,7 @@ _MODULES = (
     "charges.settling",
     "charges.correcting",
     "transfers.operations",
+    "transfers.reviving",
     "fleets.operations",
 )
 

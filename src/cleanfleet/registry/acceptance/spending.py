@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Sequence
+
+from django.db.models import Sum
 
 from cleanfleet import credits as bank
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.ledger import book
+from cleanfleet.registry.ledger.models import Movement
 from cleanfleet.registry.ledger.operations import Work
 from cleanfleet.registry.refusals import Forbidden, Invalid, NotDetermined, Short
 from cleanfleet.registry.rulings import law
@@ -42,6 +46,27 @@ def lots(account: Account, pool: str) -> list[bank.Lot]:
             )
         )
     return found
+
+
+def lapsed(owner: int | None = None, lot: int | None = None) -> dict[tuple[int, int], int]:
+    """(owner, lot) -> grams that expired unused on the owner's account, less what came back since or was cancelled.
+
+    Of one owner, or of all; of one lot, or of all. A correction cancels expired grams of the owner that earned the lot alone.
+    """
+    moved = Movement.objects.filter(**({"lot__isnull": False} if lot is None else {"lot_id": lot}))
+    into, back = moved.filter(target__kind="expired"), moved.filter(source__kind="expired")
+    parts = (
+        (1, "source__owner_id", into.filter(source__owner__isnull=False)),
+        (1, "lot__owner_id", into.filter(source__owner__isnull=True)),
+        (-1, "target__owner_id", back.filter(target__owner__isnull=False)),
+        (-1, "lot__owner_id", back.filter(target__owner__isnull=True)),
+    )
+    found: Counter[tuple[int, int]] = Counter()
+    for sign, whose, rows in parts:
+        mine = rows if owner is None else rows.filter(**{whose: owner})
+        for of, which, amount in mine.values_list(whose, "lot_id").annotate(n=Sum("amount")):
+            found[of, which] += sign * int(amount)
+    return {place: amount for place, amount in found.items() if amount > 0}
 
 
 def plan(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import pydantic
-from django.db.models import Sum
 
 from cleanfleet.registry.acceptance import spending
 from cleanfleet.registry.acceptance.models import Acceptance, Line
@@ -200,7 +199,7 @@ def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
     taken = min(there, -change)
     if taken:
         work.move(unit, held, work.bucket(None, "cancelled", unit), taken, lot=lot, subject=now.result.pk)
-    lapsed = min(-change - taken, _lapsed(account, lot))
+    lapsed = min(-change - taken, spending.lapsed(account.pk, lot).get((account.pk, lot), 0))
     if lapsed:  # what expired unused was of no use to anybody, and isn't owed
         cancelled = work.bucket(None, "cancelled", unit)
         work.move(unit, work.bucket(None, "expired", unit), cancelled, lapsed, lot=lot, subject=now.result.pk)
@@ -215,14 +214,6 @@ def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
             subject=now.result.pk,
         )
     return shortfall
-
-
-def _lapsed(account: Account, lot: int) -> int:
-    """Grams of the lot that expired on the account, less what of them was cancelled since."""
-    expired = Movement.objects.filter(lot_id=lot, source__owner_id=account.pk, target__kind="expired")
-    cancelled = Movement.objects.filter(lot_id=lot, source__kind="expired", target__kind="cancelled")
-    gone, back = (found.aggregate(n=Sum("amount"))["n"] or 0 for found in (expired, cancelled))
-    return max(0, int(gone) - int(back))
 
 
 def _less(work: Work, account: Account, now: Standing, unit: str, grams: int) -> tuple[int, int, int]:

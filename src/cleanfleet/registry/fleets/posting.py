@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from django.db.models import Sum
-
 from cleanfleet.registry.acceptance import spending
 from cleanfleet.registry.ledger import book
-from cleanfleet.registry.ledger.models import Movement
 from cleanfleet.registry.ledger.operations import Work
 from cleanfleet.registry.payments.operations import MONEY
 
@@ -106,17 +103,11 @@ def _take_back(work: Work, share: Share, wanted: int) -> int:
     taken = min(free, wanted)
     if taken:
         _credit(work, share, "held", "cancelled", taken)
-    moved = Movement.objects.filter(lot_id=number, unit__code=code)
-    lapsed = _sum(moved.filter(source__owner_id=share.account_id, target__kind="expired"))
-    lapsed -= _sum(moved.filter(source__kind="expired", target__kind="cancelled"))
+    lapsed = spending.lapsed(share.account_id, number).get((share.account_id, number), 0)
     expired = min(lapsed, wanted - taken)
     if expired:
         _credit(work, share, "expired", "cancelled", expired)
     return taken + expired
-
-
-def _sum(found: object) -> int:
-    return int(found.aggregate(n=Sum("amount"))["n"] or 0)  # type: ignore[attr-defined]
 
 
 def _relieve(work: Work, share: Share, grams: int) -> tuple[int, int]:

@@ -197,6 +197,8 @@ class ExpireCredits(OnAccount):
         ]
         for lot in sorted(gone, key=lambda lot: int(lot.id)):
             work.move(unit, held, expired, lot.free, lot=int(lot.id))
+        if gone:
+            work.law(law.policy(work.today))
         return {"account": account.public_id, "expired_g": sum(lot.free for lot in gone)}
 
 
