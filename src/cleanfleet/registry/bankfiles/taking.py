@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Self
 
 import pydantic
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.ledger import rows
-from cleanfleet.registry.ledger.operations import Action, Work, canonical, digest
+from cleanfleet.registry.ledger.models import Principal
+from cleanfleet.registry.ledger.operations import Action, Work, canonical, digest, perform
 from cleanfleet.registry.refusals import Conflict, Invalid
 
 from . import camt, queries
@@ -215,3 +217,14 @@ def _place(work: Work, matcher: Matcher, statement: Statement, content: Content,
     ):
         matcher.place(entry, item)
     return Entry.objects.bulk_create(entries, batch_size=500)
+
+
+def rehearse(action: TakeInBankStatement, by: Principal) -> dict[str, Any]:
+    """What taking in would answer, without ids; nothing of it stays. Raises what taking in raises."""
+    with transaction.atomic():
+        answer = perform(action, by=by, key=f"rehearsal-{uuid.uuid4()}").answer
+        transaction.set_rollback(True)
+    for one in answer["statements"]:
+        entries = [{name: value for name, value in entry.items() if name != "entry"} for entry in one["entries"]]
+        one.update(statement=one["statement"] if one["repeated"] else None, entries=entries)
+    return answer

@@ -48,8 +48,8 @@ OUTCOMES = {
 #: An outcome -> the states in which it is known already: two messages, or a message and the bank's statement, tell one thing once.
 TOLD = {
     "succeeded": ("succeeded", "late", "refund_due", "refunded", "reversed"),
-    "declined": ("declined", "timed_out"),
-    "timed_out": ("declined", "timed_out"),
+    "declined": ("declined", "timed_out", "late", "refund_due", "refunded"),
+    "timed_out": ("declined", "timed_out", "late", "refund_due", "refunded"),
     "reversed": ("reversed",),
     "refunded": ("refunded",),
 }
