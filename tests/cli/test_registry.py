@@ -83,3 +83,35 @@ def test_settings_and_operations_are_told(home: Path) -> None:
     assert {"CLEANFLEET_HOME", "DATABASE_URL"} <= {row["name"] for row in settings}
     assert "open_account" in run(home, "operations")
     assert json.loads(run(home, "operations", "open_account"))["additionalProperties"] is False
+
+
+def test_a_bank_s_statement_is_rehearsed_and_taken_in(home: Path) -> None:
+    by = do(home, "register_person", full_name="Hemi", email="hemi@example.nz")["person"]
+    sample = Path(__file__).parents[1] / "registry" / "bankfiles" / "samples" / "v02-direct-debits.xml"
+    asked = ("bank-statement", str(sample), "--by", by)
+    assert "needs the agency role finance" in run(home, *asked, code=2)
+    do(home, "assign_role", person=by, role="finance")
+    assert "is of bank account 0102420100194000, which is no collection account" in run(home, *asked, code=2)
+    do(home, "open_collection_account", number="01-0242-0100194-00", account_name="Charges")
+    before = run(home, "audit")
+    rehearsed = json.loads(run(home, *asked, "--dry-run", "--json"))
+    (told,) = rehearsed["statements"]
+    assert (told["statement"], told["repeated"], told["continuity"]) == (None, False, "first")
+    assert [(entry["cents"], entry["outcome"], entry["why"]) for entry in told["entries"]] == [
+        (7525, "queued", "unknown_reference"), (10000, "queued", "unknown_reference"), (5000, "queued", "unknown_reference"),
+        (-7500, "queued", "unknown_reference"), (-250, "queued", "no_reference"),
+    ]  # fmt: skip
+    shown = run(home, *asked, "--dry-run")
+    assert "2027-02-03 to 2027-02-03: would be taken in" in shown
+    assert "from 1,000.50 to 1,148.25: 5 queued (147.75)" in shown
+    assert run(home, "audit") == before
+    done = json.loads(run(home, *asked, "--json"))
+    assert [entry["cents"] for entry in done["statements"][0]["entries"]] == [7525, 10000, 5000, -7500, -250]
+    assert "taken in before" not in run(home, *asked)  # the same file by the same person: the first answer
+    other = do(home, "register_person", full_name="Mere", email="mere@example.nz")["person"]
+    do(home, "assign_role", person=other, role="finance")
+    assert "taken in before" in run(home, "bank-statement", str(sample), "--by", other)
+    assert "there is no person 'per_0'" in run(home, "bank-statement", str(sample), "--by", "per_0", code=2)
+    assert "isn't there" in run(home, "bank-statement", str(sample) + "x", "--by", by, code=2)
+    told = json.loads(run(home, "audit", "--replay", "--json"))
+    assert told["findings"] == []

@@ -37,6 +37,7 @@ from cleanfleet.registry.transfers import reviving
 from cleanfleet.registry.vehicles import operations as vehicles
 from cleanfleet.registry.vehicles.models import Claim
 from registry import databases
+from registry.bankfiles import stories as bank_stories
 from registry.fleets import stories
 from registry.people import account, car, credited, do, feed, officer, person, ready_law, verify
 
@@ -310,6 +311,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "expire_credits": _expire,
     "revive_credits": _revive,
     **{name: (lambda make=make: Story(*make())) for name, make in stories.STORIES.items()},
+    **{name: (lambda make=make: Story(*make())) for name, make in bank_stories.STORIES.items()},
 }
 
 
@@ -424,7 +426,11 @@ def alone(name: str, url: str, folder: str) -> None:
 def test_killed_before_each_statement(name: str, vendor: str, tmp_path: Path) -> None:
     if vendor == "postgresql" and databases.server() is None:
         pytest.skip("no PostgreSQL server: set CLEANFLEET_TEST_PG or install one")
-    demo = {"CLEANFLEET_DEMO": "true", "CLEANFLEET_VALUES": "no-weight-adjustment"} if name in stories.FLAT else {}
+    demo = (
+        {"CLEANFLEET_DEMO": "true", "CLEANFLEET_VALUES": "no-weight-adjustment"}
+        if name in (*stories.FLAT, *bank_stories.FLAT)
+        else {}
+    )
     with databases.fresh(vendor, tmp_path) as url:
         connection.close()
         done = subprocess.run(

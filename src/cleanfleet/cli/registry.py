@@ -121,8 +121,6 @@ def do(
 
     with _registry():
         from cleanfleet.registry import kinds
-        from cleanfleet.registry.accounts.permissions import system
-        from cleanfleet.registry.ledger.models import Principal
         from cleanfleet.registry.ledger.operations import perform
         from cleanfleet.registry.refusals import Invalid, NotVisible
 
@@ -140,11 +138,85 @@ def do(
             raise Invalid("invalid_json", f"the input is no JSON: {error}") from None
         if not isinstance(data, dict):
             raise Invalid("invalid_json", f"the input is a {type(data).__name__}; a JSON object is needed")
-        principal = system() if by == "system" else Principal.objects.filter(public_id=by).first()
-        if principal is None:
-            raise NotVisible("not_found", f"there is no person {by!r}")
+        principal = _person(by)
         done = perform(found[operation].read(data), by=principal, key=key or f"cli-{uuid.uuid4()}")
         _print({"operation": done.operation, "repeated": done.repeated, **done.answer})
+
+
+@app.command()
+def bank_statement(
+    file: Annotated[Path, typer.Argument(help="A camt.053 file (ISO 20022, versions 001.02 to 001.13).")],
+    by: Annotated[str, typer.Option(metavar="PERSON", help="Who takes it in: a person's id, of the agency's finance.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be matched; nothing is written.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Take in a bank's statements and match their entries to direct debits, returns, refunds and charges. The same file twice
+    answers as the first time."""
+    import hashlib
+
+    with _registry():
+        from cleanfleet.registry.bankfiles import taking
+        from cleanfleet.registry.ledger.operations import perform
+        from cleanfleet.registry.refusals import Invalid
+
+        if not file.is_file():
+            raise Invalid("file", f"{file} isn't there")
+        content = file.read_bytes()
+        action, principal = taking.TakeInBankStatement.of(content), _person(by)
+        if dry_run:
+            told = {"dry_run": True, **taking.rehearse(action, principal)}
+        else:
+            done = perform(action, by=principal, key=f"camt.053:{hashlib.sha256(content).hexdigest()}")
+            told = {"operation": done.operation, "repeated": done.repeated, **done.answer}
+    if json_:
+        _print(told)
+    else:
+        _show_statements(told)
+
+
+def _person(public_id: str) -> Any:
+    """The principal of that id; the system's where it is 'system'."""
+    from cleanfleet.registry.accounts.permissions import system
+    from cleanfleet.registry.ledger.models import Principal
+    from cleanfleet.registry.refusals import NotVisible
+
+    found = system() if public_id == "system" else Principal.objects.filter(public_id=public_id).first()
+    if found is None:
+        raise NotVisible("not_found", f"there is no person {public_id!r}")
+    return found
+
+
+def _show_statements(told: dict[str, Any]) -> None:
+    """Each statement: its balances, how it joins the one before, its entries with their outcomes."""
+    from cleanfleet.registry.bankfiles.content import dollars
+
+    from .shared import console, show, table
+
+    screen = console()
+    headings = [("entry", True), ("booked", False), ("NZ$", True), ("outcome", False), ("reason", False), ("account", False)]
+    for one in told["statements"]:
+        state = "taken in before" if one["repeated"] else "would be taken in" if told.get("dry_run") else "taken in"
+        title = f"{one['identification']}, {one['first_on']} to {one['last_on']}: {state}"
+        cells = [
+            (
+                e["number"],
+                e["booked_on"],
+                dollars(e["cents"]),
+                e["outcome"],
+                e["why"] or e["return_reason"],
+                e["account"] or "",
+            )
+            for e in one["entries"]
+        ]
+        show(screen, table(title, headings, cells, narrow=("account", "booked")))
+        sums = ", ".join(f"{sum_['entries']} {kind} ({dollars(sum_['cents'])})" for kind, sum_ in one["outcomes"].items())
+        typer.echo(f"from {dollars(one['opening_cents'])} to {dollars(one['closing_cents'])}: {sums or 'no entries'}")
+        if one["continuity"] == "gap":
+            before = one["before"]
+            typer.echo(
+                f"a statement is missing: the one before, {before['identification']}, ended on {before['last_on']} at "
+                f"{dollars(before['closing_cents'])}"
+            )
 
 
 @app.command()

@@ -17,6 +17,7 @@ _MODULES = (
     "transfers.operations",
     "transfers.reviving",
     "fleets.operations",
+    "bankfiles.operations",
 )
 
 

@@ -38,7 +38,18 @@ DEBUG = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-ROOMS = ("ledger", "accounts", "rulings", "vehicles", "payments", "acceptance", "charges", "transfers", "fleets")
+ROOMS = (
+    "ledger",
+    "accounts",
+    "rulings",
+    "vehicles",
+    "payments",
+    "acceptance",
+    "charges",
+    "transfers",
+    "fleets",
+    "bankfiles",
+)
 INSTALLED_APPS = [f"cleanfleet.registry.{room}" for room in ROOMS]
 DATABASES = {"default": database(OPTIONS["DATABASE_URL"], OPTIONS["CLEANFLEET_HOME"])}
 ATOMIC_REQUESTS = False

@@ -158,6 +158,18 @@ class CollectFleetCharge(OnShare):
         return {"settlement": settlement.public_id, "payment": settlement.payment.public_id, **told(share)}
 
 
+def give_back(work: Work, share: Share) -> int:
+    """The money that is to be given back for a locked share has gone out; gives the cents."""
+    cents = share.refund_cents
+    if not cents:
+        raise Conflict("nothing_due", "there is no money to be given back")
+    due = work.bucket(share.account_id, "refund_due", MONEY)
+    work.move(MONEY, due, work.bucket(None, "refunded", MONEY), cents, subject=share.pk, about="share")
+    share.refund_cents = 0
+    share.save()
+    return cents
+
+
 class RefundFleetCharge(OnShare):
     """Note that money which a correction found overcharged was given back by bank transfer."""
 
@@ -166,13 +178,7 @@ class RefundFleetCharge(OnShare):
     def run(self, work: Work) -> dict[str, Any]:
         permissions.require_role(work.by, "finance")
         share = self.find_share(work)
-        cents = share.refund_cents
-        if not cents:
-            raise Conflict("nothing_due", "there is no money to be given back")
-        due = work.bucket(share.account_id, "refund_due", MONEY)
-        work.move(MONEY, due, work.bucket(None, "refunded", MONEY), cents, subject=share.pk, about="share")
-        share.refund_cents = 0
-        share.save()
+        cents = give_back(work, share)
         return {"refunded_cents": cents, "reference": self.reference, **told(share)}
 
 

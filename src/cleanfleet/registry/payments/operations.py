@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account
@@ -20,7 +21,7 @@ from cleanfleet.registry.refusals import Conflict, NotVisible
 
 from .models import Message, Payment, Receipt
 from .provider import Event
-from .states import OUTCOMES, PAYMENT
+from .states import OUTCOMES, PAYMENT, PROVIDER, TOLD
 
 MONEY = "NZD"
 #: What is done for a payment of a purpose, by action: (work, payment) -> more for the answer.
@@ -79,10 +80,12 @@ def receive(work: Work, payment: Payment) -> None:
 
 
 def issue_receipt(work: Work, payment: Payment, law_reference: str) -> Receipt:
-    """The receipt of a payment, with the holder's name and address as they are now."""
+    """The receipt of a payment, with the holder's name and address as they are now; a bank's statement may bring several at once."""
     holder = payment.account.holder
+    number = f"R{work.today.year}-{work.number:08d}"
+    before = Receipt.objects.filter(Q(number=number) | Q(number__startswith=f"{number}-")).count()
     return Receipt.objects.create(
-        number=f"R{work.today.year}-{work.number:08d}",
+        number=f"{number}-{before + 1}" if before else number,
         payment=payment,
         issued_on=work.today,
         name=holder.name,
@@ -90,6 +93,37 @@ def issue_receipt(work: Work, payment: Payment, law_reference: str) -> Receipt:
         cents=payment.cents,
         law_reference=law_reference,
     )
+
+
+def go(work: Work, payment: Payment, action: str, held: set[str]) -> dict[str, Any]:
+    """Take a locked payment to its next state with the permissions held, and do what waits for that."""
+    was = payment.state
+    payment.state = PAYMENT.go(was, action, held)
+    payment.save(update_fields=["state"])
+    more: dict[str, Any] = {}
+    if "late" in (was, payment.state) and action in ("succeed", "reverse"):
+        outside, theirs = work.bucket(None, "provider", MONEY), work.bucket(payment.account_id, "unallocated", MONEY)
+        source, target = (outside, theirs) if payment.state == "late" else (theirs, outside)
+        work.move(MONEY, source, target, payment.cents, subject=payment.pk, about="payment")
+    elif (payment.purpose, action) in _HANDLERS:
+        more = _HANDLERS[payment.purpose, action](work, payment)
+    return {"payment": payment.public_id, "state": payment.state, **more}
+
+
+def hear(work: Work, payment: Payment, *, provider: str, event: str, outcome: str, cents: int) -> dict[str, Any]:
+    """Take in what a provider, or the bank, says of a locked payment. What was told before, by whomever, changes nothing."""
+    if Message.objects.filter(provider=provider, event=event).exists():
+        return {"payment": payment.public_id, "state": payment.state, "repeated": True}
+    if outcome in ("succeeded", "refunded") and cents != payment.cents:
+        raise Conflict("wrong_amount", f"the provider says {cents} cents, payment {payment.public_id} is of {payment.cents}")
+    Message.objects.create(provider=provider, event=event, payment=payment, outcome=outcome, operation_id=work.number)
+    if payment.state in TOLD[outcome]:
+        return {"payment": payment.public_id, "state": payment.state, "repeated": True}
+    answer = go(work, payment, OUTCOMES[outcome], {PROVIDER})
+    if outcome == "refunded":
+        due = work.bucket(payment.account_id, "refund_due", MONEY)
+        work.move(MONEY, due, work.bucket(None, "refunded", MONEY), payment.cents, subject=payment.pk, about="payment")
+    return answer
 
 
 class OnPayment(Action):
@@ -110,16 +144,7 @@ class OnPayment(Action):
 
     def go(self, work: Work, payment: Payment, action: str) -> dict[str, Any]:
         """Take the payment to its next state, and do what waits for that."""
-        was = payment.state
-        payment.state = PAYMENT.go(was, action, permissions.permissions(work.by, payment.account))
-        payment.save(update_fields=["state"])
-        more: dict[str, Any] = {}
-        if payment.state == "late":
-            held = work.bucket(payment.account_id, "unallocated", MONEY)
-            work.move(MONEY, work.bucket(None, "provider", MONEY), held, payment.cents, subject=payment.pk, about="payment")
-        elif (payment.purpose, action) in _HANDLERS:
-            more = _HANDLERS[payment.purpose, action](work, payment)
-        return {"payment": payment.public_id, "state": payment.state, **more}
+        return go(work, payment, action, permissions.permissions(work.by, payment.account))
 
 
 class StartPayment(OnPayment):
@@ -149,24 +174,7 @@ class TakeMessage(OnPayment):
     def run(self, work: Work) -> dict[str, Any]:
         permissions.require_role(work.by, permissions.SYSTEM)
         payment = self.find(work)
-        if Message.objects.filter(provider=self.provider, event=self.event).exists():
-            return {"payment": payment.public_id, "state": payment.state, "repeated": True}
-        if self.outcome in ("succeeded", "refunded") and self.cents != payment.cents:
-            raise Conflict(
-                "wrong_amount", f"the provider says {self.cents} cents, payment {payment.public_id} is of {payment.cents}"
-            )
-        Message.objects.create(
-            provider=self.provider, event=self.event, payment=payment, outcome=self.outcome, operation_id=work.number
-        )
-        if self.outcome == "succeeded" and payment.state == "succeeded":
-            return {"payment": payment.public_id, "state": payment.state, "repeated": True}
-        if self.outcome in ("declined", "timed_out") and payment.state in ("declined", "timed_out"):
-            return {"payment": payment.public_id, "state": payment.state, "repeated": True}
-        answer = self.go(work, payment, OUTCOMES[self.outcome])
-        if self.outcome == "refunded":
-            due = work.bucket(payment.account_id, "refund_due", MONEY)
-            work.move(MONEY, due, work.bucket(None, "refunded", MONEY), payment.cents, subject=payment.pk, about="payment")
-        return answer
+        return hear(work, payment, provider=self.provider, event=self.event, outcome=self.outcome, cents=self.cents)
 
 
 class TimeOutPayment(OnPayment):

@@ -19,7 +19,7 @@ PAYMENT = States(
         "late": "paid too late, to be refunded",
         "refund_due": "being refunded",
         "refunded": "refunded",
-        "reversed": "reversed by the card holder's bank",
+        "reversed": "reversed by the payer's bank",
     },
     [
         Step("created", "start", PROVIDER, "started"),
@@ -34,6 +34,7 @@ PAYMENT = States(
         Step("late", "refund", FINANCE, "refund_due"),
         Step("refund_due", "confirm_refund", PROVIDER, "refunded"),
         Step("succeeded", "reverse", PROVIDER, "reversed"),
+        Step("late", "reverse", PROVIDER, "reversed"),
     ],
 )
 #: A message's outcome -> the action that it means.
@@ -43,4 +44,12 @@ OUTCOMES = {
     "timed_out": "time_out",
     "reversed": "reverse",
     "refunded": "confirm_refund",
+}
+#: An outcome -> the states in which it is known already: two messages, or a message and the bank's statement, tell one thing once.
+TOLD = {
+    "succeeded": ("succeeded", "late", "refund_due", "refunded", "reversed"),
+    "declined": ("declined", "timed_out", "late", "refund_due", "refunded"),
+    "timed_out": ("declined", "timed_out", "late", "refund_due", "refunded"),
+    "reversed": ("reversed",),
+    "refunded": ("refunded",),
 }
