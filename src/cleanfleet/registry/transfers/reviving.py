@@ -45,7 +45,8 @@ class ReviveCredits(OnAccount):
 
 def _alive(lots: Iterable[int], today: dt.date) -> set[int]:
     """Those of the lots that by the law as known today may still be used."""
-    wanted, found = sorted(set(lots)), set()
+    wanted = sorted(set(lots))
+    found: set[int] = set()
     if not wanted:
         return found
     rules, known = law.bank(today), law.policy(today).known
