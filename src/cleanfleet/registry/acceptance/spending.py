@@ -48,18 +48,18 @@ def lots(account: Account, pool: str) -> list[bank.Lot]:
     ]
 
 
-def lapsed(owner: int | None = None, lot: int | None = None) -> dict[tuple[int, int], int]:
+def lapsed(owner: int | None = None, lot: int | None = None, kind: str = "expired") -> dict[tuple[int, int], int]:
     """(owner, lot) -> grams that expired unused on the owner's account, less what came back since or was taken by a correction.
 
-    Of one owner, or of all; of one lot, or of all. What goes between the system's buckets is of the account of the vehicle that it is
-    about, or of the account that earned the lot.
+    Of one owner, or of all; of one lot, or of all; ``kind`` is the system's bucket that they went to. What goes between the system's
+    buckets is of the account of the vehicle that it is about, or of the account that earned the lot.
     """
     vehicle = Result.objects.filter(pk=OuterRef("subject")).values("claim__account_id")[:1]
     number = BigIntegerField()
     theirs = Coalesce(Case(When(about="result", then=Subquery(vehicle))), F("lot__owner_id"), output_field=number)
     moved = Movement.objects.filter(**({"lot__isnull": False} if lot is None else {"lot_id": lot}))
-    gone = moved.filter(target__kind="expired").annotate(whose=Coalesce(F("source__owner_id"), theirs, output_field=number))
-    back = moved.filter(source__kind="expired").annotate(whose=Coalesce(F("target__owner_id"), theirs, output_field=number))
+    gone = moved.filter(target__kind=kind).annotate(whose=Coalesce(F("source__owner_id"), theirs, output_field=number))
+    back = moved.filter(source__kind=kind).annotate(whose=Coalesce(F("target__owner_id"), theirs, output_field=number))
     found: Counter[tuple[int, int]] = Counter()
     for sign, rows in ((1, gone), (-1, back)):
         mine = rows if owner is None else rows.filter(whose=owner)
