@@ -6,7 +6,8 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from django.db.models import Sum
+from django.db.models import BigIntegerField, Case, F, OuterRef, Subquery, Sum, When
+from django.db.models.functions import Coalesce
 
 from cleanfleet import credits as bank
 from cleanfleet.registry.accounts.models import Account
@@ -15,6 +16,7 @@ from cleanfleet.registry.ledger.models import Movement
 from cleanfleet.registry.ledger.operations import Work
 from cleanfleet.registry.refusals import Forbidden, Invalid, NotDetermined, Short
 from cleanfleet.registry.rulings import law
+from cleanfleet.registry.vehicles.models import Result
 
 #: The one pool of grams of a condition, whatever the vehicles' type (a reading, graded low).
 CREDIT = "credit:{}"
@@ -48,23 +50,22 @@ def lots(account: Account, pool: str) -> list[bank.Lot]:
     return found
 
 
-def lapsed(owner: int | None = None, lot: int | None = None) -> dict[tuple[int, int], int]:
-    """(owner, lot) -> grams that expired unused on the owner's account, less what came back since or was cancelled.
+def lapsed(owner: int | None = None, lot: int | None = None, kind: str = "expired") -> dict[tuple[int, int], int]:
+    """(owner, lot) -> grams that expired unused on the owner's account, less what came back since or was taken by a correction.
 
-    Of one owner, or of all; of one lot, or of all. A correction cancels expired grams of the owner that earned the lot alone.
+    Of one owner, or of all; of one lot, or of all; ``kind`` is the system's bucket that they went to. What goes between the system's
+    buckets is of the account of the vehicle that it is about, or of the account that earned the lot.
     """
+    vehicle = Result.objects.filter(pk=OuterRef("subject")).values("claim__account_id")[:1]
+    number = BigIntegerField()
+    theirs = Coalesce(Case(When(about="result", then=Subquery(vehicle))), F("lot__owner_id"), output_field=number)
     moved = Movement.objects.filter(**({"lot__isnull": False} if lot is None else {"lot_id": lot}))
-    into, back = moved.filter(target__kind="expired"), moved.filter(source__kind="expired")
-    parts = (
-        (1, "source__owner_id", into.filter(source__owner__isnull=False)),
-        (1, "lot__owner_id", into.filter(source__owner__isnull=True)),
-        (-1, "target__owner_id", back.filter(target__owner__isnull=False)),
-        (-1, "lot__owner_id", back.filter(target__owner__isnull=True)),
-    )
+    gone = moved.filter(target__kind=kind).annotate(whose=Coalesce(F("source__owner_id"), theirs, output_field=number))
+    back = moved.filter(source__kind=kind).annotate(whose=Coalesce(F("target__owner_id"), theirs, output_field=number))
     found: Counter[tuple[int, int]] = Counter()
-    for sign, whose, rows in parts:
-        mine = rows if owner is None else rows.filter(**{whose: owner})
-        for of, which, amount in mine.values_list(whose, "lot_id").annotate(n=Sum("amount")):
+    for sign, rows in ((1, gone), (-1, back)):
+        mine = rows if owner is None else rows.filter(whose=owner)
+        for of, which, amount in mine.values_list("whose", "lot_id").annotate(n=Sum("amount")):
             found[of, which] += sign * int(amount)
     return {place: amount for place, amount in found.items() if amount > 0}
 
