@@ -132,6 +132,11 @@ def replaying(replay: Replay) -> Iterator[None]:
         _replay.reset(token)
 
 
+def is_replayed() -> bool:
+    """Whether the running operation is done again by a replay, where texts that were erased are others than they were."""
+    return _replay.get() is not None
+
+
 @dataclass
 class Work:
     """One operation while it runs: who does it, when; what it moves."""
