@@ -61,7 +61,8 @@ def _resolve() -> Told:
 def _register() -> Told:
     owner = person()
     of = account(owner)
-    do(RegisterMandate(account=of.public_id, payer_name="Kea", bank_account=PAYER, signed_on="2027-01-01"), owner)
+    with clock.at(AFTER):
+        do(RegisterMandate(account=of.public_id, payer_name="Kea", bank_account=PAYER, signed_on="2027-01-01"), owner)
     again = {"payer_name": "Kea Ltd", "bank_account": PAYER, "signed_on": "2027-02-01"}
     return RegisterMandate(account=of.public_id, **again), owner, AFTER
 
