@@ -279,15 +279,16 @@ def audit(
     ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Verify guards, seals, balances and the chain. Exit code 1 where something was found."""
+    """Verify guards, seals, balances and the chain, and bank statements against the book. Exit code 1 where something was found."""
     with _registry():
         from cleanfleet.registry import replay as history
+        from cleanfleet.registry.bankfiles import checks as bank
         from cleanfleet.registry.ledger import audit as checks
         from cleanfleet.registry.ledger.models import Block, Operation
 
         if seal:
             checks.seal_blocks()
-        findings = checks.run() + (history.run() if replay else [])
+        findings = checks.run() + bank.run() + (history.run() if replay else [])
         block = Block.objects.order_by("-last").first()
         told = {
             "operations": Operation.objects.count(),
