@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from cleanfleet.registry import clock
+
 
 def run(home: Path, *arguments: str, stdin: str = "", code: int = 0) -> str:
     environment = {**os.environ, "CLEANFLEET_HOME": str(home), "DATABASE_URL": ""}
@@ -115,3 +117,17 @@ def test_a_bank_s_statement_is_rehearsed_and_taken_in(home: Path) -> None:
     assert "isn't there" in run(home, "bank-statement", str(sample) + "x", "--by", by, code=2)
     told = json.loads(run(home, "audit", "--replay", "--json"))
     assert told["findings"] == []
+
+
+def test_the_bank_s_file_of_direct_debits(home: Path, tmp_path: Path) -> None:
+    by = do(home, "register_person", full_name="Hemi", email="hemi@example.nz")["person"]
+    do(home, "assign_role", person=by, role="finance")
+    do(home, "open_collection_account", number="01-0242-0100194-00", account_name="Charges")
+    out = tmp_path / "debits.xml"
+    asked = ("collection-file", str(out), "--by", by, "--into", "01-0242-0100194-00", "--on")
+    assert "no direct debit waits of an account with an authority" in run(home, *asked, str(clock.today()), code=2)
+    assert "is not a date" in run(home, *asked, "tomorrow", code=2)
+    assert "allowed are 02 and 08" in run(home, *asked, str(clock.today()), "--version", "1", code=2)
+    assert "there is no collection 'col_0'" in run(home, *asked, str(clock.today()), "--again", "col_0", code=2)
+    out.write_text("")
+    assert "is there already" in run(home, *asked, str(clock.today()), code=2)

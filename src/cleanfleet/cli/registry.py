@@ -174,6 +174,43 @@ def bank_statement(
         _show_statements(told)
 
 
+@app.command()
+def collection_file(
+    file: Annotated[Path, typer.Argument(help="Where the file goes; it must not exist.")],
+    by: Annotated[str, typer.Option(metavar="PERSON", help="Who collects: a person's id, of the agency's finance.")],
+    into: Annotated[str, typer.Option(metavar="NUMBER", help="The collection account's number.")],
+    on: Annotated[str, typer.Option(metavar="DATE", help="The day on which the bank is to collect.")],
+    version: Annotated[str, typer.Option(help="Of pain.008.001: 08 or 02.")] = "08",
+    again: Annotated[
+        str | None, typer.Option(metavar="COLLECTION", help="Write the file of this collection once more.")
+    ] = None,
+) -> None:
+    """Collect the direct debits that wait, of accounts with an authority, and write the bank's file (ISO 20022 pain.008)."""
+    from .shared import date
+
+    with _registry():
+        from cleanfleet.registry.bankfiles import collecting, pain
+        from cleanfleet.registry.ledger.operations import perform
+        from cleanfleet.registry.refusals import Invalid
+
+        if version not in ("02", "08"):
+            raise Invalid("version", f"--version is {version}; allowed are 02 and 08")
+        if file.exists():
+            raise Invalid("file", f"{file} is there already, and is not overwritten")
+        if again is None:
+            asked = collecting.CollectDirectDebits(collection_account=into, on=date(on, "--on"))
+            told = perform(asked, by=_person(by), key=f"cli-{uuid.uuid4()}").answer
+            again = told["collection"]
+            without = told["without_mandate"]
+        else:
+            without = []
+        found = collecting.collection(_person(by), again)
+        file.write_bytes(pain.write(found, "02" if version == "02" else "08"))
+        typer.echo(f"written: {file} ({again}, {found.debits.count()} debits)")
+        for payment in without:
+            typer.echo(f"no authority: {payment}")
+
+
 def _person(public_id: str) -> Any:
     """The principal of that id; the system's where it is 'system'."""
     from cleanfleet.registry.accounts.permissions import system
@@ -242,15 +279,16 @@ def audit(
     ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Verify guards, seals, balances and the chain. Exit code 1 where something was found."""
+    """Verify guards, seals, balances and the chain, and bank statements against the book. Exit code 1 where something was found."""
     with _registry():
         from cleanfleet.registry import replay as history
+        from cleanfleet.registry.bankfiles import checks as bank
         from cleanfleet.registry.ledger import audit as checks
         from cleanfleet.registry.ledger.models import Block, Operation
 
         if seal:
             checks.seal_blocks()
-        findings = checks.run() + (history.run() if replay else [])
+        findings = checks.run() + bank.run() + (history.run() if replay else [])
         block = Block.objects.order_by("-last").first()
         told = {
             "operations": Operation.objects.count(),

@@ -12,7 +12,12 @@ from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.permissions import system
 from cleanfleet.registry.bankfiles import references
 from cleanfleet.registry.bankfiles.models import CollectionAccount, Entry
-from cleanfleet.registry.bankfiles.operations import OpenCollectionAccount, ResolveBankEntry, TakeInBankStatement
+from cleanfleet.registry.bankfiles.operations import (
+    OpenCollectionAccount,
+    RegisterMandate,
+    ResolveBankEntry,
+    TakeInBankStatement,
+)
 from cleanfleet.registry.fleets.operations import SettleFleetYear
 from cleanfleet.registry.ledger.models import Bucket, Movement, Principal
 from cleanfleet.registry.payments.models import Payment
@@ -50,6 +55,12 @@ def debited(one: Importer, money_g: int = 10) -> Payment:
     """The direct debit of so many grams, begun on the clock's day."""
     asked = SettleFleetYear(account=one.used.public_id, year=2026, vehicle_type="A", money_g=money_g)
     return Payment.objects.get(public_id=do(asked, one.owner)["payment"])
+
+
+def authorise(one: Importer, number: str = PAYER, name: str = "Kea Imports Ltd") -> str:
+    """The owner lets the agency collect the used account's charges; the authority's id."""
+    given = {"payer_name": name, "bank_account": number, "signed_on": "2027-01-15"}
+    return str(do(RegisterMandate(account=one.used.public_id, **given), one.owner)["mandate"])
 
 
 def entry(

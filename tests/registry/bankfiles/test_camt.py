@@ -142,6 +142,10 @@ def test_bounds_of_size_depth_and_number(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(document, "MOST_BYTES", 10**7)
     monkeypatch.setattr(camt, "MOST", 2)
     assert refused(file(statement(*[entry(1)] * 3, moved=3))).code == "too_big"
+    halves = [statement(*[entry(1)] * 2, moved=2, name=name, opening=opening) for name, opening in (("S1", 0), ("S2", 2))]
+    assert refused(file(*halves)).code == "too_big"
+    monkeypatch.setattr(camt, "MOST_STATEMENTS", 1)
+    assert refused(file(*[statement(name=name) for name in "AB"])).code == "too_big"
 
 
 def after(place: str, more: str) -> Callable[[str], str]:
@@ -165,6 +169,8 @@ WHOLE = file(statement(entry(7500), moved=7500))
     [
         (lambda t: t.replace("<Stmt>", "<Rpt>").replace("</Stmt>", "</Rpt>"), "no_statement", "holds no statement"),
         (lambda t: t.replace("<Id>S1</Id>", ""), "no_id", "Id is missing"),
+        (lambda t: t.replace("<Id>S1</Id>", f"<Id>{'S' * 71}</Id>"), "no_id", "longer than ISO 20022 allows"),
+        (lambda t: t.replace(f"<Id>{scenes.OURS}</Id>", "<Id/>"), "no_id", "the account's number is missing"),
         (lambda t: t.replace("<Ccy>NZD", "<Ccy>AUD"), "currency", "kept in AUD; allowed is NZD"),
         (lambda t: t.replace('<Ntry><Amt Ccy="NZD">', '<Ntry><Amt Ccy="EUR">'), "currency", "statement S1, entry 1: the amount is in EUR"),
         (lambda t: t.replace("OPBD", "OPAV"), "balances", "the balance OPBD or PRCD is missing"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cleanfleet.registry import clock, daily, ids, replay
+from cleanfleet.registry.bankfiles import checks
 from cleanfleet.registry.bankfiles.models import Entry
 from cleanfleet.registry.fleets.models import Settlement, Share
 from cleanfleet.registry.ledger import audit, book
@@ -28,7 +29,7 @@ def books(one: Importer) -> dict[tuple[str, str], int]:
 
 
 def sound() -> bool:
-    return audit.run() == [] and replay.run() == []
+    return audit.run() == checks.run() == replay.run() == []
 
 
 def overdue() -> Importer:

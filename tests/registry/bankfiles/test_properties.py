@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cleanfleet.registry import clock, daily
 from cleanfleet.registry.accounts.models import Account
-from cleanfleet.registry.bankfiles import references
+from cleanfleet.registry.bankfiles import checks, references
 from cleanfleet.registry.bankfiles.models import Entry, Statement
 from cleanfleet.registry.bankfiles.operations import TakeInBankStatement
 from cleanfleet.registry.fleets.models import Settlement, Share
@@ -150,7 +150,7 @@ def test_every_entry_has_one_outcome_and_every_cent_a_place(template: Path, file
             one["cents"] for one in told if one["outcome"] == "reversed" and not late(one["payment"])
         )
         assert due_is_due()
-        assert audit.run() == []
+        assert audit.run() == checks.run() == []
 
 
 def late(payment: str) -> bool:
@@ -205,5 +205,5 @@ def test_provider_and_bank_may_tell_in_any_order(template: Path, truth: str, ord
             payment.refresh_from_db()
             ends.append((payment.state, book.balances(payment.account_id), money()))
             assert due_is_due()
-            assert audit.run() == []
+            assert audit.run() == checks.run() == []
     assert ends[0] == ends[1]

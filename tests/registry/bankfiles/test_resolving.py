@@ -9,7 +9,7 @@ import pytest
 from cleanfleet.registry import clock, daily, replay
 from cleanfleet.registry.accounts.operations import AssignRole, CloseAccount
 from cleanfleet.registry.accounts.permissions import system
-from cleanfleet.registry.bankfiles import queries
+from cleanfleet.registry.bankfiles import checks, queries
 from cleanfleet.registry.bankfiles.models import Entry
 from cleanfleet.registry.bankfiles.operations import ResolveBankEntry
 from cleanfleet.registry.fleets.models import Share
@@ -49,7 +49,7 @@ def came(cents: int = 7500, text: str = "thank you", **how: Any) -> Entry:
 
 
 def sound() -> bool:
-    return audit.run() == [] and replay.run() == []
+    return audit.run() == checks.run() == replay.run() == []
 
 
 def test_money_without_a_reference_meets_a_charge_once_somebody_knows_whose_it_is() -> None:

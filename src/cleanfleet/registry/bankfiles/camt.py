@@ -19,7 +19,7 @@ from cleanfleet.registry import clock
 from cleanfleet.registry.refusals import Invalid
 
 from . import document, references
-from .content import MOST, Content, Item, dollars
+from .content import MOST, MOST_STATEMENTS, Content, Item, dollars
 
 CURRENCY = "NZD"
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.(?:0[2-9]|1[0-3])")
@@ -60,8 +60,8 @@ def read(content: bytes) -> Read:
         statement, said = _statement(node)
         statements.append(statement)
         texts.update({f"{kind}:{number}:{item}": text for item, kind, text in said})
-    if sum(len(one.items) for one in statements) > MOST:
-        raise Invalid("too_big", f"the file has over {MOST} entries; allowed are {MOST}", field="file")
+    if len(statements) > MOST_STATEMENTS or sum(len(one.items) for one in statements) > MOST:
+        raise Invalid("too_big", f"the file has over {MOST} entries or {MOST_STATEMENTS} statements", field="file")
     return Read(statements, texts)
 
 
@@ -112,6 +112,8 @@ def _statement(node: _Node) -> tuple[Content, list[tuple[int, str, str]]]:
     opening, _ = _balance(node, where, "OPBD", "PRCD")
     closing, last_on = _balance(node, where, "CLBD")
     items: list[Item] = []
+    if len(node.all("Ntry")) > MOST:
+        raise _bad("too_big", where, f"it has over {MOST} entries")
     texts, entries = [], []
     for place, entry in enumerate(node.all("Ntry"), 1):
         parts = list(_entry(entry, f"{where}, entry {place}", last_on))
@@ -124,8 +126,11 @@ def _statement(node: _Node) -> tuple[Content, list[tuple[int, str, str]]]:
     began = _day(node.text("FrToDt/FrDtTm", "FrToDt/FrDt"), where) or min(
         [last_on, *(item.booked_on for item in items if item.booked)]
     )
+    account = node.text("Acct/Id/Othr/Id", "Acct/Id/IBAN")
+    if not account or len(account) > 40 or len(name) > 70:
+        raise _bad("no_id", where, "the account's number is missing, or a number is longer than ISO 20022 allows")
     content = Content(
-        account=account_number(node.text("Acct/Id/Othr/Id", "Acct/Id/IBAN")),
+        account=account_number(account),
         identification=name,
         sequence=int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) <= 18 else None,
         first_on=began,

@@ -10,8 +10,8 @@ import pydantic
 from cleanfleet.registry.ledger.operations import canonical, digest
 from cleanfleet.registry.refusals import Invalid
 
-#: The most entries that are taken in at once.
-MOST = 5000
+#: The most entries, and statements, that are taken in at once.
+MOST, MOST_STATEMENTS = 5000, 400
 Cents = Annotated[int, pydantic.Field(ge=-(10**16), le=10**16, strict=True)]
 Reference = Annotated[str, pydantic.Field(max_length=80)]
 
@@ -68,7 +68,7 @@ class Content(pydantic.BaseModel):
     last_on: dt.date
     opening_cents: Cents
     closing_cents: Cents
-    items: Annotated[list[Item], pydantic.Field(max_length=MOST)]
+    items: list[Item]
 
     @pydantic.model_validator(mode="after")
     def _adds_up(self) -> Content:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from django.db import connection
 from django.db.models import Q
 
 from cleanfleet.registry.accounts.models import Account, Grant
@@ -51,6 +52,8 @@ class Matcher:
             one.public_id: one
             for one in Payment.objects.filter(public_id__in=wanted["pay_"]).select_related("account__holder")
         }
+        if connection.vendor == "postgresql":
+            refunds = refunds.select_for_update(of=("self",), no_key=True)
         self.refunds = {one.public_id: one for one in refunds.select_related("account")}
         self.came: Counter[int] = Counter()
         self.went: Counter[int] = Counter()

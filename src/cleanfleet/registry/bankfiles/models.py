@@ -96,3 +96,38 @@ class Entry(models.Model):
             ),
             models.Index(fields=["bank_reference", "booked_on"], name="bank_entry_reference"),
         ]
+
+
+class Mandate(models.Model):
+    """A direct debit authority on an account, from one operation to another; its name and number are erasable. One is in force."""
+
+    public_id = models.CharField(max_length=40, unique=True)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="mandates")
+    payer_name = models.CharField(max_length=70)
+    number = models.CharField(max_length=16)
+    signed_on = models.DateField()
+    begun = models.ForeignKey(Operation, models.PROTECT, related_name="+")
+    ended = models.ForeignKey(Operation, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account"], condition=Q(ended__isnull=True), name="mandate_in_force_once")
+        ]
+
+
+class Collection(models.Model):
+    """Direct debits that were given to the bank together, to be collected on a day."""
+
+    public_id = models.CharField(max_length=40, unique=True)
+    account = models.ForeignKey(CollectionAccount, models.PROTECT, related_name="collections")
+    on = models.DateField()
+    made_at = models.DateTimeField()
+    operation = models.ForeignKey(Operation, models.PROTECT, related_name="+")
+
+
+class Debit(models.Model):
+    """One payment of a collection, and the authority that it rests on; a payment is collected once."""
+
+    collection = models.ForeignKey(Collection, models.PROTECT, related_name="debits")
+    payment = models.OneToOneField(Payment, models.PROTECT, related_name="debit")
+    mandate = models.ForeignKey(Mandate, models.PROTECT, related_name="debits")

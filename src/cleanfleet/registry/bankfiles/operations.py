@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from .collecting import CollectDirectDebits
 from .collection import OpenCollectionAccount
+from .mandates import RegisterMandate, RevokeMandate
 from .resolving import ResolveBankEntry
 from .taking import TakeInBankStatement
 
-__all__ = ["OpenCollectionAccount", "ResolveBankEntry", "TakeInBankStatement"]
+__all__ = [
+    "CollectDirectDebits",
+    "OpenCollectionAccount",
+    "RegisterMandate",
+    "ResolveBankEntry",
+    "RevokeMandate",
+    "TakeInBankStatement",
+]

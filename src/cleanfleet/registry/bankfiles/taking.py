@@ -18,7 +18,7 @@ from cleanfleet.registry.ledger.operations import Action, Work, canonical, diges
 from cleanfleet.registry.refusals import Conflict, Invalid
 
 from . import camt, queries
-from .content import MOST, Content
+from .content import MOST, MOST_STATEMENTS, Content
 from .matching import Matcher
 from .models import CollectionAccount, Entry, Statement
 from .states import ENTRY
@@ -33,7 +33,7 @@ class TakeInBankStatement(Action):
     private: payer, bank account and what was written, by ``kind:statement:entry``.
     """
 
-    statements: Annotated[list[Content], pydantic.Field(min_length=1, max_length=400)]
+    statements: Annotated[list[Content], pydantic.Field(min_length=1, max_length=MOST_STATEMENTS)]
     texts: dict[str, Annotated[str, pydantic.Field(max_length=camt.TEXT)]] = pydantic.Field(default_factory=dict)
 
     @pydantic.model_validator(mode="before")

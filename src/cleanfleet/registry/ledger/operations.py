@@ -136,6 +136,11 @@ _BUCKETS = """SELECT b.id, b.owner_id, b.kind, b.unit_id FROM ledger_bucket b JO
 WHERE u.code = %s AND (b.owner_id IS NULL OR b.owner_id IN ({owners}))"""
 
 
+def is_replayed() -> bool:
+    """Whether the running operation is done again by a replay, where texts that were erased are others than they were."""
+    return _replay.get() is not None
+
+
 @dataclass
 class Work:
     """One operation while it runs: who does it, when; what it moves."""
