@@ -8,6 +8,7 @@ from .ledger.operations import Action
 
 _MODULES = (
     "accounts.operations",
+    "accounts.enquiries",
     "rulings.operations",
     "vehicles.operations",
     "payments.operations",
@@ -15,6 +16,7 @@ _MODULES = (
     "charges.settling",
     "charges.correcting",
     "transfers.operations",
+    "transfers.surrendering",
     "fleets.operations",
 )
 

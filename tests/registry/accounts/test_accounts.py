@@ -91,6 +91,10 @@ def test_nobody_decides_their_own_case() -> None:
     own = account(agent)
     with pytest.raises(Forbidden, match="own account's holder"):
         do(accounts.SetAml(holder=own.holder.public_id, result="verified"), agent)
+    early = officer()
+    unopened = holder(early)
+    with pytest.raises(Forbidden, match="own account's holder"):
+        do(accounts.SetAml(holder=unopened, result="verified"), early)
     administrator = officer("administrator")
     with pytest.raises(Forbidden, match="own roles"):
         do(accounts.AssignRole(person=administrator.public_id, role="approver"), administrator)
@@ -98,6 +102,27 @@ def test_nobody_decides_their_own_case() -> None:
     assert AgencyRole.objects.get(principal=agent).ended is not None
     with pytest.raises(Forbidden, match="agency role"):
         do(accounts.SetAml(holder=holder(person("Ben")), result="verified"), agent)
+
+
+def test_on_an_account_that_they_belong_to_an_officer_has_no_role() -> None:
+    owner, agent = person(), officer()
+    of = account(owner)
+    sister = account(owner, "new", of.holder.public_id)
+    do(accounts.Permit(account=sister.public_id, person=agent.public_id, verb="view"), owner)
+    assert permissions.permissions(agent, of) == {"own_case"}
+    assert permissions.permissions(agent, sister) == {"own_case", "view"}
+    until = dt.date(2027, 1, 1)
+    with clock.at(DAY):
+        for action in (
+            accounts.SuspendAccount(account=of.public_id, until=until, reason="convicted", grounds="x"),
+            accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)),
+            accounts.CloseAccount(account=of.public_id),
+        ):
+            with pytest.raises(Forbidden, match="decides their own case") as caught:
+                do(action, agent)
+            assert caught.value.code == "own_case"
+        do(accounts.Permit(account=sister.public_id, person=agent.public_id, verb="view", granted=False), owner)
+        do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)), agent)
 
 
 def test_another_s_holder_opens_nothing() -> None:
@@ -139,6 +164,14 @@ def test_closing_needs_nothing_left_and_the_agency_s_notice_has_time_to_answer()
     with clock.at("2026-04-01"):
         with pytest.raises(Invalid, match="allowed is a day after 2026-04-01"):
             do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 4, 1)), agent)
+        do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)), agent)
+        with pytest.raises(Forbidden, match="needs the permission owner"):
+            do(accounts.AnswerNotice(account=of.public_id, answer="x"), agent)
+        answered = do(accounts.AnswerNotice(account=of.public_id, answer="A ship is on its way."), owner)
+        assert (answered["answered_on"], answered["answer_by"]) == ("2026-04-01", "2026-05-01")
+        do(accounts.WithdrawNotice(account=of.public_id), agent)
+        of.refresh_from_db()
+        assert (of.state, of.answer_by, of.answered_on) == ("open", None, None)
         do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)), agent)
     with clock.at("2026-05-01"), pytest.raises(Conflict, match="until 2026-05-01 to answer"):
         do(accounts.CloseAccount(account=of.public_id), agent)

@@ -91,7 +91,7 @@ def take(
 ) -> None:
     """Move what a plan takes from one of the account's buckets to another (``used`` is the system's)."""
     unit = unit_of(account)
-    owner = None if target in ("used", "expired", "cancelled") else account.pk
+    owner = None if target in ("used", "expired", "surrendered", "cancelled") else account.pk
     for one in takes:
         work.move(
             unit,

@@ -1,7 +1,8 @@
 """Who may see and do what: one place, asked by every operation and query.
 
 A holder's permission is a row (principal, account, verb); the agency's is a role. Roles are named ``agency:<role>`` where
-permissions are compared, the system's own work ``system``. There is no principal who may do everything.
+permissions are compared, the system's own work ``system``. There is no principal who may do everything, and on the accounts of a
+holder that they belong to themselves nobody has a role at the agency.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from django.db.models import Q, QuerySet
 
 from cleanfleet.registry.ledger.models import Principal
 from cleanfleet.registry.refusals import Forbidden, NotVisible
+from cleanfleet.registry.states import OWN_CASE
 
-from .models import Account, AgencyRole, Grant
+from .models import Account, AgencyRole, Grant, Holder
 
 #: The verbs that can be granted on an account; ``owner`` stands for the account's owner alone.
 VERBS = ("view", "manage_users", "accept_vehicles", "transfer_credits", "edit_details")
@@ -33,8 +35,13 @@ def roles(principal: Principal) -> set[str]:
 
 
 def permissions(principal: Principal, account: Account | None = None) -> set[str]:
-    """All that the principal may claim: verbs on the account, ``agency:`` roles, ``system``."""
+    """All that the principal may claim: verbs on the account, ``agency:`` roles, ``system``.
+
+    Who has any permission on an account of the holder's has no agency role there, but ``own_case`` instead.
+    """
     found = {f"agency:{role}" for role in roles(principal)}
+    if found and account is not None and own(principal, account.holder_id):
+        found = {OWN_CASE}
     if principal.kind == SYSTEM:
         found.add(SYSTEM)
     if account is not None:
@@ -42,6 +49,14 @@ def permissions(principal: Principal, account: Account | None = None) -> set[str
         if OWNER in found:
             found |= set(VERBS)
     return found
+
+
+def own(principal: Principal, holder: int) -> bool:
+    """Whether a case of the holder (its key) is the principal's own: they put it down, or have a permission on one of its accounts."""
+    return (
+        Grant.objects.filter(principal=principal, account__holder=holder, ended=None).exists()
+        or Holder.objects.filter(pk=holder, registered_by=principal).exists()
+    )
 
 
 def visible_to(principal: Principal) -> QuerySet[Account]:

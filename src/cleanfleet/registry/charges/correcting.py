@@ -200,11 +200,13 @@ def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
     taken = min(there, -change)
     if taken:
         work.move(unit, held, work.bucket(None, "cancelled", unit), taken, lot=lot, subject=now.result.pk)
-    lapsed = min(-change - taken, _lapsed(account, lot))
-    if lapsed:  # what expired unused was of no use to anybody, and isn't owed
-        cancelled = work.bucket(None, "cancelled", unit)
-        work.move(unit, work.bucket(None, "expired", unit), cancelled, lapsed, lot=lot, subject=now.result.pk)
-    shortfall = -change - taken - lapsed
+    shortfall = -change - taken
+    for kind in UNUSED:
+        lapsed = min(shortfall, _lapsed(account, lot, kind))
+        if lapsed:
+            cancelled = work.bucket(None, "cancelled", unit)
+            work.move(unit, work.bucket(None, kind, unit), cancelled, lapsed, lot=lot, subject=now.result.pk)
+        shortfall -= lapsed
     if shortfall:
         owing = charge_unit(account.condition, now.result.vehicle_type, on)
         work.move(
@@ -217,11 +219,15 @@ def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
     return shortfall
 
 
-def _lapsed(account: Account, lot: int) -> int:
-    """Grams of the lot that expired on the account, less what of them was cancelled since."""
-    expired = Movement.objects.filter(lot_id=lot, source__owner_id=account.pk, target__kind="expired")
-    cancelled = Movement.objects.filter(lot_id=lot, source__kind="expired", target__kind="cancelled")
-    gone, back = (found.aggregate(n=Sum("amount"))["n"] or 0 for found in (expired, cancelled))
+#: Where credits end that were of no use to anybody: taken back later, they aren't owed.
+UNUSED = ("expired", "surrendered")
+
+
+def _lapsed(account: Account, lot: int, kind: str) -> int:
+    """Grams of the lot that expired on the account, or were given up, less what of them was cancelled since."""
+    ended = Movement.objects.filter(lot_id=lot, source__owner_id=account.pk, target__kind=kind)
+    cancelled = Movement.objects.filter(lot_id=lot, source__kind=kind, target__kind="cancelled")
+    gone, back = (found.aggregate(n=Sum("amount"))["n"] or 0 for found in (ended, cancelled))
     return max(0, int(gone) - int(back))
 
 
