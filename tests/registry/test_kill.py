@@ -27,6 +27,7 @@ from cleanfleet.registry.accounts import operations as accounts
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.permissions import system
 from cleanfleet.registry.charges import correcting, settling
+from cleanfleet.registry.erasing import operations as erasing
 from cleanfleet.registry.ledger import audit, rows
 from cleanfleet.registry.ledger.models import Operation, Principal
 from cleanfleet.registry.ledger.operations import Action, perform
@@ -39,7 +40,7 @@ from cleanfleet.registry.vehicles import operations as vehicles
 from cleanfleet.registry.vehicles.models import Claim
 from registry import databases
 from registry.fleets import stories
-from registry.people import account, car, credited, do, feed, officer, person, ready_law, verify
+from registry.people import account, car, credited, do, feed, holder, officer, person, ready_law, verify
 
 KEY = "the-key"
 DAY = "2026-04-02"
@@ -256,6 +257,16 @@ def _answer_notice() -> Story:
     return Story(accounts.AnswerNotice(account=of.public_id, answer="x"), owner)
 
 
+def _erase_person() -> Story:
+    erased = {"person": person().public_id, "basis": "person_asked", "grounds": "x"}
+    return Story(erasing.ErasePerson.read(erased), officer("administrator"))
+
+
+def _erase_holder() -> Story:
+    erased = {"holder": holder(person()), "basis": "person_asked", "grounds": "x"}
+    return Story(erasing.EraseHolder.read(erased), officer("administrator"))
+
+
 def _surrender() -> Story:
     ready_law()
     owner = person()
@@ -325,6 +336,8 @@ STORIES: dict[str, Callable[[], Story]] = {
     "lapse_transfer": _offered(transfers.LapseTransfer, "system", "2026-05-01"),
     "transfer_own": _own,
     "surrender_credits": _surrender,
+    "erase_person": _erase_person,
+    "erase_holder": _erase_holder,
     "expire_credits": _expire,
     **{name: (lambda make=make: Story(*make())) for name, make in stories.STORIES.items()},
 }

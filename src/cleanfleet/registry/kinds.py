@@ -18,6 +18,7 @@ _MODULES = (
     "transfers.operations",
     "transfers.surrendering",
     "fleets.operations",
+    "erasing.operations",
 )
 
 
