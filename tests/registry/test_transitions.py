@@ -66,6 +66,8 @@ def test_who_belongs_to_the_case_has_no_role_in_it() -> None:
         ACCOUNT.go("open", "suspend", {"owner", "own_case"})
     assert caught.value.code == "own_case"
     assert ACCOUNT.go("open", "close", {"owner", "own_case"}) == "closed"
+    with pytest.raises(Forbidden, match="needs the permission owner"):  # what the agency never does is nobody's own case
+        ACCOUNT.go("closing", "answer_notice", {"view", "own_case"})
 
 
 def test_a_table_shows_every_state() -> None:

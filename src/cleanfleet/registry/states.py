@@ -55,7 +55,7 @@ class States:
             if self._fits(step, state, action, permissions):
                 return step.target
         if not any(step.action == action and step.permission in permissions for step in self.steps):
-            if OWN_CASE in permissions:
+            if OWN_CASE in permissions and any(p.startswith("agency:") for p in self.permitted(action)):
                 raise Forbidden("own_case", f"nobody at the agency decides their own case: to {action} {self.what}")
             raise Forbidden(
                 "forbidden", f"to {action} {self.what} needs the permission {' or '.join(self.permitted(action))}"

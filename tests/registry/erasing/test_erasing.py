@@ -21,7 +21,7 @@ from cleanfleet.registry.fleets.applications import ApplyFleetAverage
 from cleanfleet.registry.ledger import audit, texts
 from cleanfleet.registry.ledger.models import Operation, Principal, PrivateText
 from cleanfleet.registry.ledger.operations import perform
-from cleanfleet.registry.payments.models import Receipt
+from cleanfleet.registry.payments.models import Invoice, Receipt
 from cleanfleet.registry.refusals import Conflict, Forbidden, NotDetermined, NotVisible
 from cleanfleet.registry.statements.statement import statement
 from cleanfleet.registry.transfers.surrendering import SurrenderCredits
@@ -229,7 +229,7 @@ def test_a_charge_owed_after_closing_keeps_the_record(closed: Account, keep_year
         erase_holder(closed.holder.public_id)
 
 
-def test_receipts_keep_amount_number_and_law_without_the_name(keep_years: None) -> None:
+def test_receipts_and_invoices_keep_amount_number_and_law_without_the_name(keep_years: None) -> None:
     from cleanfleet.registry.payments.operations import TakeMessage
     from registry.test_kill import _waiting
 
@@ -237,17 +237,18 @@ def test_receipts_keep_amount_number_and_law_without_the_name(keep_years: None) 
     with clock.at("2026-04-02T12:05+13:00"):
         paid = TakeMessage(payment=answer["payment"], provider="local", event="e", outcome="succeeded", cents=4200)
         do(paid, system())
-    before = Receipt.objects.get()
-    assert (before.name, before.address) == ("Kea Imports Ltd", "1 Quay St, Auckland")
+    before, invoice = Receipt.objects.get(), Invoice.objects.get()
+    for issued in (before, invoice):
+        assert (issued.name, issued.address) == ("Kea Imports Ltd", "1 Quay St, Auckland")
     with clock.at("2026-04-03"):
         do(accounts.CloseAccount(account=of.public_id), owner)
     with clock.at("2033-04-04"):
         erase_holder(of.holder.public_id)
-    after = Receipt.objects.get()
-    assert (after.name, after.address) == ("erased", "erased")
-    kept = ("number", "cents", "law_reference", "issued_on", "note")
-    assert [getattr(after, name) for name in kept] == [getattr(before, name) for name in kept]
-    assert after.law_reference
+    for then, now in ((before, Receipt.objects.get()), (invoice, Invoice.objects.get())):
+        assert (now.name, now.address) == ("erased", "erased")
+        kept = ("number", "cents", "law_reference", "issued_on", "note")
+        assert [getattr(now, name) for name in kept] == [getattr(then, name) for name in kept]
+        assert now.law_reference
 
 
 def test_a_text_that_is_gone_without_an_erasure_is_found() -> None:
@@ -264,9 +265,9 @@ def test_a_text_that_is_gone_without_an_erasure_is_found() -> None:
 
 
 def test_every_operation_with_texts_is_of_one_kind() -> None:
-    """Whose texts are they? A new operation with a field other than ``grounds`` has to be put somewhere."""
+    """Whose texts are they? A new operation with a field other than the agency's ``grounds`` and ``note`` has to be put somewhere."""
     private = {name: set(kind.private_fields()) for name, kind in kinds.all_kinds().items() if kind.private_fields()}
     assert set(WRITTEN_BY_USERS) <= set(private)
     holder_s = {"register_holder", "open_account", "rename_account"}
-    rest = {name for name, fields in private.items() if fields != {"grounds"}}
+    rest = {name for name, fields in private.items() if fields - {"grounds", "note"}}
     assert rest == {*WRITTEN_BY_USERS, *holder_s, "register_person"}
