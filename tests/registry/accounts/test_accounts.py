@@ -10,11 +10,12 @@ from cleanfleet.registry import clock, daily
 from cleanfleet.registry.accounts import operations as accounts
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account, AgencyRole, Grant
+from cleanfleet.registry.accounts.notices import notices
 from cleanfleet.registry.accounts.permissions import system
 from cleanfleet.registry.ledger.models import Operation
 from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotVisible
 from cleanfleet.registry.transfers.operations import TransferOwn
-from registry.people import account, do, holder, officer, person
+from registry.people import account, credited, do, holder, officer, person, ready_law
 
 pytestmark = pytest.mark.usefixtures("database")
 DAY = "2026-03-31"
@@ -120,7 +121,7 @@ def test_closing_needs_nothing_left_and_the_agency_s_notice_has_time_to_answer()
         assert (answered["answered_on"], answered["answer_by"]) == ("2026-04-01", "2026-05-01")
         do(accounts.WithdrawNotice(account=of.public_id), agent)
         of.refresh_from_db()
-        assert (of.state, of.answer_by, of.answered_on) == ("open", None, None)
+        assert (of.state, of.answer_by, of.answered) == ("open", None, None)
         do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)), agent)
     with clock.at("2026-05-01"), pytest.raises(Conflict, match="until 2026-05-01 to answer"):
         do(accounts.CloseAccount(account=of.public_id), agent)
@@ -128,6 +129,23 @@ def test_closing_needs_nothing_left_and_the_agency_s_notice_has_time_to_answer()
         assert do(accounts.CloseAccount(account=of.public_id), agent)["state"] == "closed"
         with pytest.raises(Conflict, match="account is closed"):
             do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 6, 1)), agent)
+
+
+def test_the_agency_s_queue_of_notices_tells_what_is_left_and_what_was_answered() -> None:
+    ready_law()
+    owner, agent = person(), officer()
+    full, empty = credited(owner, 40), account(person("Ben"))
+    with clock.at("2026-04-01"):
+        do(accounts.GiveNotice(account=full.public_id, answer_by=dt.date(2026, 5, 1)), agent)
+        do(accounts.GiveNotice(account=empty.public_id, answer_by=dt.date(2026, 4, 20)), agent)
+    with clock.at("2026-04-03"):
+        do(accounts.AnswerNotice(account=full.public_id, answer="We give them away."), owner)
+    first, second = notices(officer("auditor"))
+    assert (first["number"], first["answered_on"], first["answer"], first["left"]) == (empty.number, None, None, [])
+    assert (second["answered_on"], second["answer"]) == (dt.date(2026, 4, 3), "We give them away.")
+    assert second["left"] == [("credit:used", "held", 40, "transfer, use or surrender it")]
+    with pytest.raises(Forbidden, match="agency role"):
+        notices(owner)
 
 
 def test_an_account_number_may_be_written_small() -> None:

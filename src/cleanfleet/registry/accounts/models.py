@@ -70,7 +70,8 @@ class Account(models.Model):
     suspended_until = models.DateField(null=True)
     appealed_on = models.DateField(null=True)
     answer_by = models.DateField(null=True)
-    answered_on = models.DateField(null=True)
+    #: The holder's answer to the notice: the operation whose private text it is.
+    answered = models.ForeignKey(Operation, models.PROTECT, null=True, related_name="+")
     auto_accept_below = models.BooleanField(default=False)
     auto_accept_above = models.BooleanField(default=False)
     #: On the opt-in list of holders who want to be asked for trades, and by which operation; no price stands anywhere.

@@ -307,8 +307,8 @@ class GiveNotice(OnAccount):
                 "answer_by", f"answer_by is {self.answer_by}; allowed is a day after {work.today}", field="answer_by"
             )
         self.state(work, account, "give_notice", "not_needed")
-        account.answer_by, account.answered_on = self.answer_by, None
-        account.save(update_fields=["answer_by", "answered_on"])
+        account.answer_by, account.answered_id = self.answer_by, None
+        account.save(update_fields=["answer_by", "answered"])
         return {"account": account.public_id, "state": account.state, "answer_by": str(self.answer_by)}
 
 
@@ -323,8 +323,8 @@ class AnswerNotice(OnAccount):
     def run(self, work: Work) -> dict[str, Any]:
         account = self.find(work)
         self.state(work, account, "answer_notice", account.state_reason)
-        account.answered_on = work.today
-        account.save(update_fields=["answered_on"])
+        account.answered_id = work.number
+        account.save(update_fields=["answered"])
         return {"account": account.public_id, "answered_on": str(work.today), "answer_by": str(account.answer_by)}
 
 
@@ -334,8 +334,8 @@ class WithdrawNotice(OnAccount):
     def run(self, work: Work) -> dict[str, Any]:
         account = self.find(work)
         self.state(work, account, "withdraw_notice")
-        account.answer_by = account.answered_on = None
-        account.save(update_fields=["answer_by", "answered_on"])
+        account.answer_by = account.answered_id = None
+        account.save(update_fields=["answer_by", "answered"])
         return {"account": account.public_id, "state": account.state}
 
 
@@ -367,9 +367,11 @@ class CloseAccount(OnAccount):
         agency = permissions.OWNER not in held
         if agency and account.answer_by is not None and work.today <= account.answer_by:
             raise Conflict("notice_runs", f"the holder has until {account.answer_by} to answer the notice")
-        if agency and account.answered_on is not None and self.grounds is None:
+        if agency and account.answered is not None and self.grounds is None:
             raise Invalid(
-                "grounds", f"grounds is empty; the holder answered the notice on {account.answered_on}", field="grounds"
+                "grounds",
+                f"grounds is empty; the holder answered the notice on {account.answered.effective_on}",
+                field="grounds",
             )
         nothing_left(account, agency)
         self.state(work, account, "close")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.db.models import Sum
@@ -31,12 +32,21 @@ def balance(owner: int, kind: str, unit: str) -> int:
 
 def balances(owner: int) -> dict[tuple[str, str], int]:
     """(kind, unit) -> amount for all of an owner's buckets that hold something."""
-    found = (
-        Balance.objects.filter(bucket__owner_id=owner, amount__gt=0)
-        .values_list("bucket__kind", "bucket__unit__code")
+    return balances_of([owner]).get(owner, {})
+
+
+def balances_of(owners: Iterable[int]) -> dict[int, dict[tuple[str, str], int]]:
+    """Owner -> (kind, unit) -> amount, for those of the owners that have something."""
+    found: dict[int, dict[tuple[str, str], int]] = {}
+    rows = (
+        Balance.objects.filter(bucket__owner_id__in=list(owners), amount__gt=0)
+        .values_list("bucket__owner_id", "bucket__kind", "bucket__unit__code")
         .annotate(n=Sum("amount"))
     )
-    return {(kind, unit): int(amount) for kind, unit, amount in found}
+    for owner, kind, unit, amount in rows:
+        if owner is not None:
+            found.setdefault(owner, {})[kind, unit] = int(amount)
+    return found
 
 
 def lots(owner: int, kind: str, unit: str) -> list[Held]:

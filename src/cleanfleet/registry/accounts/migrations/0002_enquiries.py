@@ -12,8 +12,8 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='account',
-            name='answered_on',
-            field=models.DateField(null=True),
+            name='answered',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.operation'),
         ),
         migrations.AddField(
             model_name='account',
