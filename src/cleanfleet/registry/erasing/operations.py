@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account, AgencyRole, Enquiry, Grant, Holder, Person
@@ -29,7 +29,7 @@ from cleanfleet.registry.ledger import book, texts
 from cleanfleet.registry.ledger.models import Operation, Principal, PrivateText, Seal
 from cleanfleet.registry.ledger.operations import Action, Work, canonical, chunks
 from cleanfleet.registry.ledger.texts import ERASED
-from cleanfleet.registry.payments.models import Payment, Receipt
+from cleanfleet.registry.payments.models import Invoice, Payment, Receipt
 from cleanfleet.registry.refusals import Conflict, Forbidden, NotDetermined, NotVisible
 from cleanfleet.registry.vehicles.models import Claim, Dispute
 
@@ -102,8 +102,8 @@ class EraseHolder(Action):
         holder.name = holder.address = ERASED
         holder.save(update_fields=["name", "address"])
         Account.objects.filter(holder=holder).update(name=ERASED)
-        for issued in _issued():
-            issued.objects.filter(payment__account__holder=holder).update(name=ERASED, address=ERASED)
+        for issued in _issued(holder):
+            issued.update(name=ERASED, address=ERASED)
         return {"holder": self.holder, "erased_texts": erased}
 
 
@@ -131,9 +131,10 @@ def _needs_person(principal: Principal) -> list[str]:
 def _needs_holder(holder: Holder, accounts: list[Account]) -> list[str]:
     """Why the register still needs to know who the holder is."""
     found = [f"account {account.number} is {account.state}" for account in accounts if account.state != "closed"]
+    left = book.balances_of(account.pk for account in accounts)
     for account in accounts:
-        left = sorted(book.balances(account.pk).items())
-        found += [f"account {account.number} has {amount} {unit} {kind}" for (kind, unit), amount in left]
+        there = sorted(left.get(account.pk, {}).items())
+        found += [f"account {account.number} has {amount} {unit} {kind}" for (kind, unit), amount in there]
     open_ = {
         "a dispute": Dispute.objects.filter(claim__account__holder=holder, answered=None),
         "an application for fleet average": Application.objects.filter(holder=holder, ended=None),
@@ -155,17 +156,17 @@ def _kept_long_enough(what: str, holder: Holder, accounts: list[Account], today:
             missing=["CLEANFLEET_KEEP_YEARS"],
         )
     days = [account.state_since for account in accounts]
-    for issued in _issued():
-        last = issued.objects.filter(payment__account__holder=holder).aggregate(last=Max("issued_on"))["last"]
+    for issued in _issued(holder):
+        last = issued.aggregate(last=Max("issued_on"))["last"]
         days += [last] if last is not None else []
     until = years_later(max(days), years)
     if today <= until:
         raise Conflict("record_needed", f"{what}: the record is kept until {until}", until=str(until))
 
 
-def _issued() -> tuple[Any, ...]:
-    """The tables that freeze a holder's name and address."""
-    return (Receipt,)
+def _issued(holder: Holder) -> tuple[QuerySet[Any], ...]:
+    """What was issued to the holder, with name and address of that day."""
+    return (Invoice.objects.filter(account__holder=holder), Receipt.objects.filter(payment__account__holder=holder))
 
 
 def _made(name: str, what: str, public_id: str) -> list[int]:

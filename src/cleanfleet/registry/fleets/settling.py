@@ -84,7 +84,10 @@ def rate_of(work: Work, share: Share) -> tuple[int, str]:
 def debit(work: Work, share: Share, settlement: Settlement, provider: str) -> None:
     cents = settlement.due_cents or settlement.money_g * settlement.cents_per_g
     wait = dt.timedelta(days=settings.OPTIONS["CLEANFLEET_DEBIT_DAYS"])
-    settlement.payment = payments.create(work, share.account, cents, PURPOSE, settlement.pk, provider, waits=wait)
+    reference = rate_of(work, share)[1]
+    settlement.payment = payments.create(
+        work, share.account, cents, PURPOSE, settlement.pk, provider, waits=wait, law_reference=reference
+    )
     settlement.save()
 
 
