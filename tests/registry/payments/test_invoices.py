@@ -57,6 +57,25 @@ def test_an_invoice_stands_before_the_payment_and_freezes_what_the_receipt_will_
     assert Receipt.objects.get().name == "Tui Ltd"
 
 
+def test_the_same_sum_is_invoiced_again_only_once_it_was_paid() -> None:
+    from cleanfleet.registry.ledger.operations import Action, Work
+    from cleanfleet.registry.payments import operations as payments
+
+    class Collect(Action):
+        """Only for this test: a payment of $5 for a purpose of nobody's."""
+
+        def run(self, work: Work) -> dict[str, Any]:
+            return {"payment": payments.create(work, of, 500, "nothing", 1, "local").public_id}
+
+    owner = person()
+    of = account(owner)
+    first, second = (do(Collect(), owner)["payment"] for _ in range(2))
+    assert len({one.invoice_id for one in Payment.objects.all()}) == 1
+    pay(Payment.objects.get(public_id=first))
+    assert second != do(Collect(), owner)["payment"]
+    assert [one.invoice_id for one in Payment.objects.order_by("pk")][1] != Payment.objects.latest("pk").invoice_id
+
+
 def test_what_credits_meet_alone_has_no_invoice() -> None:
     ready_law()
     owner = person()

@@ -43,7 +43,7 @@ class Holder(models.Model):
     aml = models.CharField(max_length=12, default="unverified")
     aml_reviewed_on = models.DateField(null=True)
     aml_reviewed_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
-    #: Who put it down: the holder's case is theirs, even before it has an account.
+    #: Who put it down: until it has an account, its case is theirs.
     registered_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
 
     class Meta:

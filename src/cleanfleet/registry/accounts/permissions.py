@@ -52,10 +52,11 @@ def permissions(principal: Principal, account: Account | None = None) -> set[str
 
 
 def own(principal: Principal, holder: int) -> bool:
-    """Whether a case of the holder (its key) is the principal's own: they put it down, or have a permission on one of its accounts."""
+    """Whether a case of the holder (its key) is the principal's own: they have a permission on one of its accounts, or put it down
+    and it has none yet."""
     return (
         Grant.objects.filter(principal=principal, account__holder=holder, ended=None).exists()
-        or Holder.objects.filter(pk=holder, registered_by=principal).exists()
+        or Holder.objects.filter(pk=holder, registered_by=principal, accounts=None).exists()
     )
 
 

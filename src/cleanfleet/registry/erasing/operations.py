@@ -48,8 +48,8 @@ class ErasePerson(Action):
     """Erase a person's name, e-mail address and what they wrote; who they are can't be told any more, what they did can.
 
     By an administrator, not of themselves. ``grounds``: who asked, when, and why it is done. Refused while the person has a
-    permission on an account that isn't closed or a role at the agency, or a case of theirs is open: an enquiry, a dispute, an
-    application or a deferral.
+    permission on an account that isn't closed or on which something stands, or a role at the agency, or a case of theirs is open: an
+    enquiry, a dispute, an application or a deferral.
     """
 
     person: str
@@ -118,6 +118,8 @@ def _needs_person(principal: Principal) -> list[str]:
     numbers = sorted(set(grants.values_list("account__number", flat=True)))
     roles = sorted(AgencyRole.objects.filter(principal=principal, ended=None).values_list("role", flat=True))
     found = [f"they have permissions on {', '.join(numbers)}"] if numbers else []
+    closed = Account.objects.filter(grants__principal=principal, grants__ended=None, state="closed").distinct()
+    found += _left(closed)
     found += [f"they have the agency role {', '.join(roles)}"] if roles else []
     open_ = {
         "enquiry": Enquiry.objects.filter(asked_by=principal, ended=None),
@@ -131,10 +133,7 @@ def _needs_person(principal: Principal) -> list[str]:
 def _needs_holder(holder: Holder, accounts: list[Account]) -> list[str]:
     """Why the register still needs to know who the holder is."""
     found = [f"account {account.number} is {account.state}" for account in accounts if account.state != "closed"]
-    left = book.balances_of(account.pk for account in accounts)
-    for account in accounts:
-        there = sorted(left.get(account.pk, {}).items())
-        found += [f"account {account.number} has {amount} {unit} {kind}" for (kind, unit), amount in there]
+    found += _left(accounts)
     open_ = {
         "a dispute": Dispute.objects.filter(claim__account__holder=holder, answered=None),
         "an application for fleet average": Application.objects.filter(holder=holder, ended=None),
@@ -143,6 +142,16 @@ def _needs_holder(holder: Holder, accounts: list[Account]) -> list[str]:
     found += [f"{what} is open" for what, rows in open_.items() if rows.exists()]
     waiting = Payment.objects.filter(account__holder=holder, state__in=("created", "started", "late", "refund_due"))
     return [*found, "a payment is open"] if waiting.exists() else found
+
+
+def _left(accounts: Iterable[Account]) -> list[str]:
+    """What stands on the accounts, as a correction may put it on one that is closed."""
+    numbers = {account.pk: account.number for account in accounts}
+    return [
+        f"account {numbers[pk]} has {amount} {unit} {kind}"
+        for pk, there in sorted(book.balances_of(numbers).items())
+        for (kind, unit), amount in sorted(there.items())
+    ]
 
 
 def _kept_long_enough(what: str, holder: Holder, accounts: list[Account], today: dt.date) -> None:

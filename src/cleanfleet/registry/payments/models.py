@@ -30,10 +30,7 @@ class Invoice(models.Model):
     note = models.CharField(max_length=60, default="no GST")
 
     class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(cents__gt=0), name="invoice_amount"),
-            models.UniqueConstraint(fields=["purpose", "subject", "cents"], name="invoice_once"),
-        ]
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(cents__gt=0), name="invoice_amount")]
 
 
 class Payment(models.Model):

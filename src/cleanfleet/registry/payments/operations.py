@@ -83,8 +83,9 @@ def receive(work: Work, payment: Payment) -> None:
 
 
 def issue_invoice(work: Work, account: Account, cents: int, purpose: str, subject: int, law_reference: str) -> Invoice:
-    """The invoice of so many cents, with the holder's name and address as they are now; the earlier one where it was issued before."""
-    found = Invoice.objects.filter(purpose=purpose, subject=subject, cents=cents).first()
+    """The invoice of so many cents, with the holder's name and address as they are now; the earlier one while that isn't paid."""
+    same = Invoice.objects.filter(account=account, purpose=purpose, subject=subject, cents=cents)
+    found = same.exclude(payments__state="succeeded").order_by("-pk").first()
     if found is not None:
         return found
     holder = Holder.objects.get(pk=account.holder_id)

@@ -30,7 +30,6 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [
                     models.CheckConstraint(condition=models.Q(('cents__gt', 0)), name='invoice_amount'),
-                    models.UniqueConstraint(fields=('purpose', 'subject', 'cents'), name='invoice_once'),
                 ],
             },
         ),
