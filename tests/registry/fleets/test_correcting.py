@@ -20,6 +20,7 @@ from cleanfleet.registry.fleets.operations import (
 from cleanfleet.registry.ledger import audit, book
 from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotDetermined, NotVisible
 from cleanfleet.registry.transfers.operations import AcceptTransfer, OfferTransfer
+from cleanfleet.registry.transfers.surrendering import SurrenderCredits
 from cleanfleet.registry.vehicles.models import Claim, Result, Version
 from registry.people import account, car, do, feed, officer, person, verify
 
@@ -205,6 +206,20 @@ def test_credits_that_expired_unused_are_cancelled_and_not_owed(overlay: Any) ->
         assert (change["cancelled_g"], change["shortfall_g"]) == (40, 0)
         change = correct(one, claim, 10)["determined"]["A"]["shares"][0]["change"]
         assert (change["cancelled_g"], change["charged_g"], change["shortfall_g"]) == (60, 10, 0)
+    assert audit.run() == []
+
+
+def test_credits_that_were_given_up_are_cancelled_and_not_owed() -> None:
+    one, (claim,) = used_cars(-100)
+    with clock.at("2027-02-02"):
+        determine(one)
+        do(SurrenderCredits(account=one.used.public_id, grams=70), one.owner)
+        change = correct(one, claim, -60)["determined"]["A"]["shares"][0]["change"]
+        assert (change["cancelled_g"], change["shortfall_g"]) == (40, 0)  # 30 that were held, 10 of those given up
+        assert one.books()["used"] == {}
+        change = correct(one, claim, 10)["determined"]["A"]["shares"][0]["change"]
+        assert (change["cancelled_g"], change["charged_g"], change["shortfall_g"]) == (60, 10, 0)
+        assert one.books()["used"] == {OWED: 10}
     assert audit.run() == []
 
 
