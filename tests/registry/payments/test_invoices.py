@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import models
+from django.db import DatabaseError, connection, models, transaction
 
 from cleanfleet.registry import clock
 from cleanfleet.registry.accounts.permissions import system
 from cleanfleet.registry.charges.correcting import WithdrawVehicle
 from cleanfleet.registry.charges.settling import SettleCharges
+from cleanfleet.registry.ledger import guards
 from cleanfleet.registry.payments.models import Invoice, Payment, Receipt
 from cleanfleet.registry.payments.operations import TakeMessage, TimeOutPayment
 from cleanfleet.registry.transfers.operations import TransferOwn
@@ -100,6 +101,31 @@ def test_a_settlement_has_an_invoice_of_its_own_each_time_it_is_begun() -> None:
         pay(Payment.objects.get(public_id=second["payment"]))
     assert [(one.cents, one.note) for one in Invoice.objects.order_by("pk")] == [(21000, "no GST")] * 2
     assert Receipt.objects.get().cents == 21000
+
+
+FIGURES = ["number = 'x'", "cents = 1", "law_reference = 'x'", "note = 'x'", "name = 'x'", "address = ''", "id = 99"]
+
+
+@pytest.mark.parametrize("table", ["payments_invoice", "payments_receipt"])
+def test_what_was_issued_is_not_changed(table: str) -> None:
+    from registry.test_kill import _waiting
+
+    _, _, answer = _waiting()
+    with clock.at("2026-04-02T12:05+13:00"):
+        pay(Payment.objects.get(public_id=answer["payment"]))
+    wrong = [f"UPDATE {table} SET {change}" for change in FIGURES] + [f"DELETE FROM {table}"]
+    if connection.vendor == "postgresql":
+        wrong.append(f"TRUNCATE {table} CASCADE")
+    else:
+        wrong += [f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}", f"REPLACE INTO {table} SELECT * FROM {table}"]
+    for statement in wrong:
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET name = 'erased', address = 'erased'")
+        cursor.execute(f"SELECT cents, name, note FROM {table}")
+        assert cursor.fetchall() == [(4200, "erased", "no GST")]
+    assert {f"{table}_frozen", f"{table}_no_delete"} <= {guard.name for guard in guards.expected(connection.vendor)}
 
 
 def test_neither_has_a_column_of_tax() -> None:

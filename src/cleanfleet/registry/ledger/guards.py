@@ -8,14 +8,18 @@ expected by :func:`missing` at start and in the audit.
 * A movement is of the unit of both its buckets and of its lot, in whole numbers, and never joins a sealed operation.
 * A seal counts its operation's movements.
 * A private text is added with its operation, and changed in one way only: a running operation erases it, text and salt together.
+* What was issued (invoices, receipts) stays as it is; only a name and an address on it may become ``erased``.
 * Each movement changes the balances of the owners' buckets that it touches; no bucket falls below nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connections
+
+from . import erasable
+from .erasable import Guard
 
 #: Tables that are only added to, with their unique keys beside the primary one.
 APPEND_ONLY: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
@@ -39,21 +43,6 @@ def keep(table: str, key: str = "id", *uniques: tuple[str, ...]) -> None:
 _UNITS = """SELECT 1 FROM ledger_bucket s, ledger_bucket t
     WHERE s.id = {row}.source_id AND t.id = {row}.target_id AND s.unit_id = {row}.unit_id AND t.unit_id = {row}.unit_id
     AND ({row}.lot_id IS NULL OR EXISTS (SELECT 1 FROM ledger_lot l WHERE l.id = {row}.lot_id AND l.unit_id = {row}.unit_id))"""
-
-
-#: What an erasure is: the row stays, text and salt are empty, and the operation that did it isn't sealed yet.
-_ERASURE = """NEW.id = OLD.id AND NEW.operation_id = OLD.operation_id AND NEW.field = OLD.field
-    AND OLD.erased_id IS NULL AND NEW.erased_id IS NOT NULL AND NEW.text = '' AND NEW.salt = ''
-    AND NOT EXISTS (SELECT 1 FROM ledger_seal WHERE operation_id = NEW.erased_id)"""
-_SEALED_TEXT = "EXISTS (SELECT 1 FROM ledger_seal WHERE operation_id = NEW.operation_id)"
-
-
-class Guard(NamedTuple):
-    """A trigger: its name, its table, the statements that make it."""
-
-    name: str
-    table: str
-    sql: str
 
 
 def _sqlite_append_only() -> list[Guard]:
@@ -148,21 +137,6 @@ def _sqlite() -> list[Guard]:
             f"BEGIN {refuse.format('a seal counts the movements of its operation')} END",
         )
     )
-    same = "id = NEW.id OR (operation_id = NEW.operation_id AND field = NEW.field)"
-    texts = (
-        ("ledger_privatetext_only_erased", "UPDATE", f"NOT ({_ERASURE})", "a private text is only erased, by an operation"),
-        ("ledger_privatetext_no_delete", "DELETE", "1", "a private text is only erased, by an operation"),
-        ("ledger_privatetext_open", "INSERT", _SEALED_TEXT, "the operation is sealed"),
-        (
-            "ledger_privatetext_no_replace",
-            "INSERT",
-            f"EXISTS (SELECT 1 FROM ledger_privatetext WHERE {same})",
-            "UNIQUE constraint failed: ledger_privatetext has that key already",
-        ),
-    )
-    for name, verb, condition, text in texts:
-        sql = f"CREATE TRIGGER {name} BEFORE {verb} ON ledger_privatetext WHEN {condition} BEGIN {refuse.format(text)} END"
-        found.append(Guard(name, "ledger_privatetext", sql))
     return found
 
 
@@ -182,7 +156,7 @@ _PG_FUNCTIONS = {
     "ledger_refuse": """
 CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '% is only added to', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION '% is only added to, its rows are not changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$""",
     "ledger_moved": f"""
 CREATE OR REPLACE FUNCTION ledger_moved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -206,18 +180,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$""",
-    "ledger_private": f"""
-CREATE OR REPLACE FUNCTION ledger_private() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        IF {_SEALED_TEXT} THEN
-            RAISE EXCEPTION 'the operation is sealed' USING ERRCODE = 'check_violation';
-        END IF;
-    ELSIF NOT ({_ERASURE}) THEN
-        RAISE EXCEPTION 'a private text is only erased, by an operation' USING ERRCODE = 'restrict_violation';
-    END IF;
-    RETURN NEW;
-END $$""",
+    **erasable.FUNCTIONS,
 }
 
 
@@ -248,19 +211,14 @@ def _postgresql() -> list[Guard]:
             "CREATE TRIGGER ledger_seal_counts BEFORE INSERT ON ledger_seal FOR EACH ROW EXECUTE FUNCTION ledger_sealing()",
         )
     )
-    texts = (
-        ("ledger_privatetext_kept", "BEFORE INSERT OR UPDATE", "ROW", "ledger_private"),
-        ("ledger_privatetext_no_delete", "BEFORE DELETE OR TRUNCATE", "STATEMENT", "ledger_refuse"),
-    )
-    for name, when, each, function in texts:
-        sql = f"CREATE TRIGGER {name} {when} ON ledger_privatetext FOR EACH {each} EXECUTE FUNCTION {function}()"
-        found.append(Guard(name, "ledger_privatetext", sql))
     return found
 
 
 def expected(vendor: str) -> list[Guard]:
     """The guards that a database of this vendor ('sqlite' or 'postgresql') has."""
-    return _sqlite() if vendor == "sqlite" else _postgresql()
+    if vendor == "sqlite":
+        return [*_sqlite(), *erasable.sqlite()]
+    return [*_postgresql(), *erasable.postgresql()]
 
 
 def install(using: str = "default") -> None:
