@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cleanfleet.registry import clock, daily, replay
+from cleanfleet.registry.accounts.operations import Permit
 from cleanfleet.registry.fleets import queries
 from cleanfleet.registry.fleets.models import Determination, Share
 from cleanfleet.registry.fleets.operations import (
@@ -97,6 +98,11 @@ def test_money_overcharged_is_refund_due_never_credits() -> None:
         asked = RefundFleetCharge(account=one.used.public_id, year=2026, vehicle_type="A", reference="bank 17")
         with pytest.raises(Forbidden):
             do(asked, one.owner)
+        member = officer("finance")
+        do(Permit(account=one.used.public_id, person=member.public_id, verb="view"), one.owner)
+        with pytest.raises(Forbidden) as caught:
+            do(asked, member)
+        assert caught.value.code == "own_case"
         finance = officer("finance")
         assert do(asked, finance)["refunded_cents"] == 30_000
         with pytest.raises(Conflict, match="no money to be given back"):

@@ -22,7 +22,7 @@ from . import fleet, posting
 from .models import Deferral, FleetYear, Settlement, Share
 from .reserving import begin, plan, take
 from .states import FINANCE, SETTLEMENT, SHARE, SPEND, SYSTEM
-from .years import OnShare, told
+from .years import OnShare, not_own, told
 
 #: Purpose of the payments that this room waits for; their subject is a settlement.
 PURPOSE = "fleet_year"
@@ -169,6 +169,7 @@ class RefundFleetCharge(OnShare):
     def run(self, work: Work) -> dict[str, Any]:
         permissions.require_role(work.by, "finance")
         share = self.find_share(work)
+        not_own(work, share.account.holder)
         cents = share.refund_cents
         if not cents:
             raise Conflict("nothing_due", "there is no money to be given back")
