@@ -51,6 +51,11 @@ def test_from_an_empty_folder_to_an_audited_book(home: Path, tmp_path: Path) -> 
     told = json.loads(run(home, "audit", "--seal", "--replay", "--json"))
     assert (told["operations"], told["unsealed_tail"], told["findings"]) == (4, 0, [])
     assert number in run(home, "statement", number, "--from", "2026-01-01", "--to", "2026-12-31")
+    period = ("--from", "2026-01-01", "--to", "2026-12-31")
+    assert "clients" in run(home, "statement", number, *period, "--clients", "--client", "Rata", code=2)
+    assert "client" in run(home, "statement", number, *period, "--clients")
+    run(home, "statement", number, *period, "--clients", "--out", str(tmp_path / "c.csv"))
+    assert (tmp_path / "c.csv").read_text().startswith("client,bucket,unit,opening,added,taken,closing")
     assert 'option "title"' in run(home, "journal")
     copy = tmp_path / "copy"
     assert "4 operations" in run(home, "backup", str(copy))

@@ -22,10 +22,12 @@ from django.db import connection
 
 from cleanfleet.registry import clock, kinds
 from cleanfleet.registry.acceptance import operations as acceptance
+from cleanfleet.registry.accounts import enquiries
 from cleanfleet.registry.accounts import operations as accounts
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.permissions import system
 from cleanfleet.registry.charges import correcting, settling
+from cleanfleet.registry.erasing import operations as erasing
 from cleanfleet.registry.ledger import audit, rows
 from cleanfleet.registry.ledger.models import Operation, Principal
 from cleanfleet.registry.ledger.operations import Action, perform
@@ -34,12 +36,13 @@ from cleanfleet.registry.rulings import law
 from cleanfleet.registry.rulings import operations as rulings
 from cleanfleet.registry.transfers import operations as transfers
 from cleanfleet.registry.transfers import reviving
+from cleanfleet.registry.transfers.surrendering import SurrenderCredits
 from cleanfleet.registry.vehicles import operations as vehicles
 from cleanfleet.registry.vehicles.models import Claim
 from registry import databases
 from registry.bankfiles import stories as bank_stories
 from registry.fleets import stories
-from registry.people import account, car, credited, do, feed, officer, person, ready_law, verify
+from registry.people import account, car, credited, do, feed, holder, officer, person, ready_law, verify
 
 KEY = "the-key"
 DAY = "2026-04-02"
@@ -250,6 +253,43 @@ def _aml() -> Story:
     return Story(accounts.SetAml(holder=of.holder.public_id, result="verified"), officer())
 
 
+def _enquiry(kind: type[Action], **fields: Any) -> Callable[[], Story]:
+    def make() -> Story:
+        asker, of = _owner()
+        ask = enquiries.EnquireHolder(about_name="Kea", purpose="transfer_credits", reason="x")
+        if kind is enquiries.EnquireHolder:
+            return Story(ask, asker)
+        made = {"enquiry": do(ask, asker)["enquiry"]}
+        if kind is enquiries.WithdrawEnquiry:
+            return Story(kind.read(made), asker)
+        return Story(kind.read({**made, "holder": of.holder.public_id, **fields}), officer())
+
+    return make
+
+
+def _answer_notice() -> Story:
+    owner, of = _owner()
+    with clock.at(DAY):
+        _notice(of)
+    return Story(accounts.AnswerNotice(account=of.public_id, answer="x"), owner)
+
+
+def _erase_person() -> Story:
+    erased = {"person": person().public_id, "basis": "person_asked", "grounds": "x"}
+    return Story(erasing.ErasePerson.read(erased), officer("administrator"))
+
+
+def _erase_holder() -> Story:
+    erased = {"holder": holder(person()), "basis": "person_asked", "grounds": "x"}
+    return Story(erasing.EraseHolder.read(erased), officer("administrator"))
+
+
+def _surrender() -> Story:
+    ready_law()
+    owner = person()
+    return Story(SurrenderCredits(account=credited(owner, 40).public_id, grams=30), owner)
+
+
 def _started() -> Story:
     _, _, answer = _waiting()
     return Story(payments.StartPayment(payment=answer["payment"], reference="r"), system(), DAY + "T12:05+13:00")
@@ -280,8 +320,12 @@ STORIES: dict[str, Callable[[], Story]] = {
     "lift_suspension": _by_officer(accounts.LiftSuspension, _suspend),
     "note_appeal": _by_officer(accounts.NoteAppeal, _suspend),
     "give_notice": _by_officer(accounts.GiveNotice, answer_by="2026-05-01"),
+    "answer_notice": _answer_notice,
     "withdraw_notice": _by_officer(accounts.WithdrawNotice, _notice),
     "close_account": _on_account(accounts.CloseAccount),
+    "enquire_holder": _enquiry(enquiries.EnquireHolder),
+    "decide_enquiry": _enquiry(enquiries.DecideEnquiry, answered=True, grounds="x"),
+    "withdraw_enquiry": _enquiry(enquiries.WithdrawEnquiry),
     "propose_value": _value(rulings.ProposeValue, "case_officer"),
     "approve_value": _value(rulings.ApproveValue, "approver"),
     "revoke_value": _value(rulings.RevokeValue, "approver"),
@@ -308,6 +352,9 @@ STORIES: dict[str, Callable[[], Story]] = {
     "withdraw_transfer": _offered(transfers.WithdrawTransfer, "giver"),
     "lapse_transfer": _offered(transfers.LapseTransfer, "system", "2026-05-01"),
     "transfer_own": _own,
+    "surrender_credits": _surrender,
+    "erase_person": _erase_person,
+    "erase_holder": _erase_holder,
     "expire_credits": _expire,
     "revive_credits": _revive,
     **{name: (lambda make=make: Story(*make())) for name, make in stories.STORIES.items()},

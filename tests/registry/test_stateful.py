@@ -27,6 +27,7 @@ from cleanfleet.registry.ledger.models import Principal
 from cleanfleet.registry.payments.provider import LocalProvider
 from cleanfleet.registry.refusals import Refusal
 from cleanfleet.registry.transfers import operations as transfers
+from cleanfleet.registry.transfers.surrendering import SurrenderCredits
 from cleanfleet.registry.vehicles.models import Claim
 from registry import databases
 from registry.acceptance.test_acceptance import play
@@ -44,6 +45,7 @@ class Model:
         self.condition = condition
         self.held: dict[tuple[dt.date, int], int] = {}
         self.reserved: dict[tuple[dt.date, int], int] = {}
+        self.surrendered: dict[tuple[dt.date, int], int] = {}
         self.owed = 0
         self.suspended = False
 
@@ -251,6 +253,19 @@ class Registry(RuleBasedStateMachine):
         assert answer is not None
         self.hand_over(self.model[number].take(grams), number, target)
 
+    @rule(number=ACCOUNTS, grams=st.integers(1, 60))
+    def surrender(self, number: int, grams: int) -> None:
+        model = self.model[number]
+        answer = self.attempt(SurrenderCredits(account=self.accounts[number].public_id, grams=grams), self.owners[number])
+        if model.suspended or model.free() < grams:
+            assert answer is None
+            return
+        assert answer is not None
+        taken = model.take(grams)
+        assert [one["grams"] for one in answer["lots"]] == [part for _, part in taken]
+        for key, part in taken:
+            model.surrendered[key] = model.surrendered.get(key, 0) + part
+
     @precondition(lambda self: self.credited)
     @rule(which=st.integers(0, 50))
     def withdraw(self, which: int) -> None:
@@ -260,8 +275,10 @@ class Registry(RuleBasedStateMachine):
         assert answer is not None
         there = min(grams, model.held.get(key, 0))
         model.held[key] = model.held.get(key, 0) - there
-        model.owed += grams - there
-        assert answer["shortfall_g"] == grams - there
+        given_up = min(grams - there, model.surrendered.get(key, 0))
+        model.surrendered[key] = model.surrendered.get(key, 0) - given_up
+        model.owed += grams - there - given_up
+        assert answer["shortfall_g"] == grams - there - given_up
 
     @rule(number=ACCOUNTS, with_credits=st.booleans())
     def settle(self, number: int, with_credits: bool) -> None:

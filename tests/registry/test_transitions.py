@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cleanfleet.registry.acceptance.states import ACCEPTANCE
-from cleanfleet.registry.accounts.states import ACCOUNT
+from cleanfleet.registry.accounts.states import ACCOUNT, ENQUIRY
 from cleanfleet.registry.bankfiles.states import ENTRY
 from cleanfleet.registry.charges.states import SETTLEMENT
 from cleanfleet.registry.payments.states import PAYMENT
@@ -19,7 +19,7 @@ from cleanfleet.registry.states import States
 from cleanfleet.registry.transfers.states import OFFER
 from cleanfleet.registry.vehicles.states import CLAIM, DISPUTE
 
-TABLES = {table.what: table for table in (ACCOUNT, CLAIM, DISPUTE, PAYMENT, ACCEPTANCE, SETTLEMENT, OFFER, ENTRY)}
+TABLES = {table.what: table for table in (ACCOUNT, ENQUIRY, CLAIM, DISPUTE, PAYMENT, ACCEPTANCE, SETTLEMENT, OFFER, ENTRY)}
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("transitions.yaml").read_text())
 APART = ("first", "permissions")
 
@@ -60,6 +60,15 @@ def test_without_any_one_row_a_cell_is_wrong(what: str, number: int) -> None:
     gone = table.steps[number]
     poorer = States(table.what, table.first, table.shown, steps)
     assert outcome(poorer, gone.state, gone.action, gone.permission) != expected[gone.state][gone.action][gone.permission]
+
+
+def test_who_belongs_to_the_case_has_no_role_in_it() -> None:
+    with pytest.raises(Forbidden, match="nobody at the agency decides their own case: to suspend account") as caught:
+        ACCOUNT.go("open", "suspend", {"owner", "own_case"})
+    assert caught.value.code == "own_case"
+    assert ACCOUNT.go("open", "close", {"owner", "own_case"}) == "closed"
+    with pytest.raises(Forbidden, match="needs the permission owner"):  # what the agency never does is nobody's own case
+        ACCOUNT.go("closing", "answer_notice", {"view", "own_case"})
 
 
 def test_a_table_shows_every_state() -> None:

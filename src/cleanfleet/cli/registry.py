@@ -314,7 +314,10 @@ def statement(
     account: Annotated[str, typer.Argument(help="Number of the account.")],
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="First day.")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last day.")],
-    client: Annotated[str | None, typer.Option(help="Only the vehicles of this client of an agent.")] = None,
+    client: Annotated[
+        str | None, typer.Option(help="Only the vehicles of this client of an agent; '' for those of no client.")
+    ] = None,
+    clients: Annotated[bool, typer.Option("--clients", help="All clients of an agent, one row for each.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a CSV or XLSX file.")] = None,
 ) -> None:
     """An account's statement: opening balances, entries, closing balances."""
@@ -322,17 +325,31 @@ def statement(
 
     with _registry():
         from cleanfleet.registry.accounts import permissions
+        from cleanfleet.registry.refusals import Invalid
+        from cleanfleet.registry.statements import clients as by_client
         from cleanfleet.registry.statements import files
         from cleanfleet.registry.statements import statement as statements
 
-        found = statements.statement(
-            permissions.account_for(permissions.system(), account), date(first, "--from"), date(last, "--to"), client=client
-        )
+        if clients and client is not None:
+            raise Invalid("clients", "--clients shows every client, --client one; give one of them", field="clients")
+        of, begin, end = permissions.account_for(permissions.system(), account), date(first, "--from"), date(last, "--to")
+        screen = console()
+        if clients:
+            parts = by_client.clients(of, begin, end)
+            if out is not None:
+                files.write(parts, out)
+                typer.echo(f"written: {out}")
+                return
+            title = f"{parts.number} {parts.name}, {first} to {last}"
+            for name, frame in parts.sheets().items():
+                columns = [(column, column not in ("client", "bucket", "unit")) for column in frame.columns]
+                show(screen, table(title if name == "Clients" else "", columns, frame.rows()))
+            return
+        found = statements.statement(of, begin, end, client=client)
         if out is not None:
             files.write(found, out)
             typer.echo(f"written: {out}")
             return
-        screen = console()
         headings = [("bucket", False), ("unit", False), ("opening", True), ("closing", True), ("change", True)]
         show(screen, table(f"{found.number} {found.name}, {first} to {last}", headings, found.balances().rows()))
         named = [

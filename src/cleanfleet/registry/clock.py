@@ -38,6 +38,18 @@ def today() -> dt.date:
     return day_of(now())
 
 
+def years_later(day: dt.date, years: int) -> dt.date:
+    """The same day so many years later; 28 February for 29 February where there is none.
+
+    >>> years_later(dt.date(2024, 2, 29), 5)
+    datetime.date(2029, 2, 28)
+    """
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year + years, day=28)
+
+
 @contextmanager
 def at(instant: dt.datetime | dt.date | str) -> Iterator[None]:
     """Hold the clock at an instant, or at noon of a civil day in New Zealand; for demos, replays and tests."""

@@ -8,6 +8,7 @@ from .ledger.operations import Action
 
 _MODULES = (
     "accounts.operations",
+    "accounts.enquiries",
     "rulings.operations",
     "vehicles.operations",
     "payments.operations",
@@ -16,8 +17,10 @@ _MODULES = (
     "charges.correcting",
     "transfers.operations",
     "transfers.reviving",
+    "transfers.surrendering",
     "fleets.operations",
     "bankfiles.operations",
+    "erasing.operations",
 )
 
 

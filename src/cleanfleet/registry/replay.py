@@ -2,6 +2,9 @@
 
 Every operation is performed anew, in the order in which they were sealed, with the clock held at its instant and its own random seed, in a
 scratch database in memory. What each moved is compared by account, bucket, unit, lot and amount, and so is its answer.
+
+A text that was erased is another one in the replay (``erased@erased``, which every field of text takes): no operation may decide
+by a private text, and none may answer with one, so movements and answers are the same. The texts themselves can't be shown again.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ from django.db import connections
 from . import kinds
 from .ledger.audit import Finding
 from .ledger.models import Movement, Operation, Principal, PrivateText, Seal
-from .ledger.operations import Action, Replay, perform, replaying
+from .ledger.operations import Action, Replay, is_digest, perform, replaying
 
 SCRATCH = "replay"
-_ERASED = "erased"
+#: Stands for a text that was erased, where an operation is done again.
+ERASED = "erased@erased"
 
 
 def _movements(operation: int) -> list[tuple[Any, ...]]:
@@ -45,11 +49,12 @@ def _history() -> Iterator[dict[str, Any]]:
     order = Seal.objects.order_by("position").values_list("operation_id", "answer")
     for number, answer in order.iterator(2000):
         operation = Operation.objects.select_related("principal").get(pk=number)
-        private = dict(PrivateText.objects.filter(operation_id=number).values_list("field", "text"))
+        kept = PrivateText.objects.filter(operation_id=number, erased=None)
+        private = dict(kept.values_list("field", "text"))
         given = json.loads(operation.input)
         for name, value in given.items():
-            if isinstance(value, dict) and set(value) == {"private"}:
-                given[name] = private.get(name, f"{_ERASED}@{_ERASED}")
+            if is_digest(value):
+                given[name] = private.get(name, ERASED)
         yield {
             "operation": operation,
             "input": given,

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from .refusals import Conflict, Forbidden
 
+#: Among the permissions of who would have a role at the agency if the case weren't their own.
+OWN_CASE = "own_case"
+
 
 class Step(NamedTuple):
     """From ``state``, who has ``permission`` may do ``action``, which leads to ``target``."""
@@ -52,6 +55,8 @@ class States:
             if self._fits(step, state, action, permissions):
                 return step.target
         if not any(step.action == action and step.permission in permissions for step in self.steps):
+            if OWN_CASE in permissions and any(p.startswith("agency:") for p in self.permitted(action)):
+                raise Forbidden("own_case", f"nobody at the agency decides their own case: to {action} {self.what}")
             raise Forbidden(
                 "forbidden", f"to {action} {self.what} needs the permission {' or '.join(self.permitted(action))}"
             )

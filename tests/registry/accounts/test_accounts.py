@@ -1,74 +1,24 @@
-"""Who may do what on an account: the product of roles and actions, and an account's life."""
+"""An account's life: permissions that begin and end, suspension, notice, closing."""
 
 from __future__ import annotations
 
 import datetime as dt
-import itertools
-from typing import Any
 
 import pytest
 
 from cleanfleet.registry import clock, daily
-from cleanfleet.registry.acceptance.operations import AcceptVehicles
 from cleanfleet.registry.accounts import operations as accounts
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account, AgencyRole, Grant
+from cleanfleet.registry.accounts.notices import notices
 from cleanfleet.registry.accounts.permissions import system
-from cleanfleet.registry.ledger.models import Operation, Principal
-from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotVisible, Refusal
+from cleanfleet.registry.ledger.models import Operation
+from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotVisible
 from cleanfleet.registry.transfers.operations import TransferOwn
-from registry.people import account, do, holder, officer, person
+from registry.people import account, credited, do, holder, officer, person, ready_law
 
 pytestmark = pytest.mark.usefixtures("database")
 DAY = "2026-03-31"
-
-
-def test_each_role_may_do_what_the_table_says_and_nothing_else() -> None:
-    owner = person()
-    of = account(owner)
-    other = person("Other")
-    people: dict[str, Principal] = {"owner": owner, "stranger": person("Stranger"), "system": system()}
-    for verb in permissions.VERBS:
-        people[verb] = person(verb)
-        do(accounts.Permit(account=of.public_id, person=people[verb].public_id, verb="view"), owner)
-        do(accounts.Permit(account=of.public_id, person=people[verb].public_id, verb=verb), owner)
-    for role in permissions.ROLES:
-        people[role] = officer(role)
-    on = {"account": of.public_id}
-    actions: dict[str, tuple[Any, set[str]]] = {
-        "rename": (accounts.RenameAccount(**on, account_name="x"), {"owner", "edit_details"}),
-        "grant view": (accounts.Permit(**on, person=other.public_id, verb="view"), {"owner", "manage_users"}),
-        "grant transfers": (accounts.Permit(**on, person=other.public_id, verb="transfer_credits"), {"owner"}),
-        "auto-accept": (accounts.SetAutoAccept(**on, at_or_below_target=True), {"owner"}),
-        "list": (accounts.ListForTrade(**on, listed=True), {"owner", "transfer_credits"}),
-        "verify": (accounts.SetAml(holder=of.holder.public_id, result="verified"), {"case_officer", "approver"}),
-        "accept": (AcceptVehicles(**on, vehicles=["clm_0"]), {"owner", "accept_vehicles"}),
-        "suspend": (
-            accounts.SuspendAccount(**on, until=dt.date(2027, 1, 1), reason="convicted", grounds="x"),
-            {"case_officer"},
-        ),
-        "notice": (accounts.GiveNotice(**on, answer_by=dt.date(2026, 5, 1)), {"case_officer"}),
-        "close": (accounts.CloseAccount(**on), {"owner"}),
-    }
-    seeing = {"owner", "system", *permissions.VERBS, *permissions.SEEING}
-    for (who, by), (what, (action, may)) in itertools.product(people.items(), actions.items()):
-        from django.db import transaction
-
-        try:
-            with clock.at(DAY), transaction.atomic():  # undone again, so that each meets the same account
-                do(action, by)
-                transaction.set_rollback(True)
-            outcome = "done"
-        except Refusal as refusal:
-            outcome = type(refusal).__name__
-        if (who, what) == ("case_officer", "close"):
-            assert outcome == "Conflict"  # the agency closes after its notice only
-        elif who in may:
-            assert outcome == "done", (who, what)
-        elif who in seeing or what == "verify":
-            assert outcome == "Forbidden", (who, what)
-        else:
-            assert outcome == "NotVisible", (who, what)
 
 
 def test_permissions_end_and_their_history_stays() -> None:
@@ -91,6 +41,10 @@ def test_nobody_decides_their_own_case() -> None:
     own = account(agent)
     with pytest.raises(Forbidden, match="own account's holder"):
         do(accounts.SetAml(holder=own.holder.public_id, result="verified"), agent)
+    early = officer()
+    unopened = holder(early)
+    with pytest.raises(Forbidden, match="own account's holder"):
+        do(accounts.SetAml(holder=unopened, result="verified"), early)
     administrator = officer("administrator")
     with pytest.raises(Forbidden, match="own roles"):
         do(accounts.AssignRole(person=administrator.public_id, role="approver"), administrator)
@@ -98,6 +52,27 @@ def test_nobody_decides_their_own_case() -> None:
     assert AgencyRole.objects.get(principal=agent).ended is not None
     with pytest.raises(Forbidden, match="agency role"):
         do(accounts.SetAml(holder=holder(person("Ben")), result="verified"), agent)
+
+
+def test_on_an_account_that_they_belong_to_an_officer_has_no_role() -> None:
+    owner, agent = person(), officer()
+    of = account(owner)
+    sister = account(owner, "new", of.holder.public_id)
+    do(accounts.Permit(account=sister.public_id, person=agent.public_id, verb="view"), owner)
+    assert permissions.permissions(agent, of) == {"own_case"}
+    assert permissions.permissions(agent, sister) == {"own_case", "view"}
+    until = dt.date(2027, 1, 1)
+    with clock.at(DAY):
+        for action in (
+            accounts.SuspendAccount(account=of.public_id, until=until, reason="convicted", grounds="x"),
+            accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)),
+            accounts.CloseAccount(account=of.public_id),
+        ):
+            with pytest.raises(Forbidden, match="decides their own case") as caught:
+                do(action, agent)
+            assert caught.value.code == "own_case"
+        do(accounts.Permit(account=sister.public_id, person=agent.public_id, verb="view", granted=False), owner)
+        do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)), agent)
 
 
 def test_another_s_holder_opens_nothing() -> None:
@@ -140,12 +115,37 @@ def test_closing_needs_nothing_left_and_the_agency_s_notice_has_time_to_answer()
         with pytest.raises(Invalid, match="allowed is a day after 2026-04-01"):
             do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 4, 1)), agent)
         do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)), agent)
+        with pytest.raises(Forbidden, match="needs the permission owner"):
+            do(accounts.AnswerNotice(account=of.public_id, answer="x"), agent)
+        answered = do(accounts.AnswerNotice(account=of.public_id, answer="A ship is on its way."), owner)
+        assert (answered["answered_on"], answered["answer_by"]) == ("2026-04-01", "2026-05-01")
+        do(accounts.WithdrawNotice(account=of.public_id), agent)
+        of.refresh_from_db()
+        assert (of.state, of.answer_by, of.answered) == ("open", None, None)
+        do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 5, 1)), agent)
     with clock.at("2026-05-01"), pytest.raises(Conflict, match="until 2026-05-01 to answer"):
         do(accounts.CloseAccount(account=of.public_id), agent)
     with clock.at("2026-05-02"):
         assert do(accounts.CloseAccount(account=of.public_id), agent)["state"] == "closed"
         with pytest.raises(Conflict, match="account is closed"):
             do(accounts.GiveNotice(account=of.public_id, answer_by=dt.date(2026, 6, 1)), agent)
+
+
+def test_the_agency_s_queue_of_notices_tells_what_is_left_and_what_was_answered() -> None:
+    ready_law()
+    owner, agent = person(), officer()
+    full, empty = credited(owner, 40), account(person("Ben"))
+    with clock.at("2026-04-01"):
+        do(accounts.GiveNotice(account=full.public_id, answer_by=dt.date(2026, 5, 1)), agent)
+        do(accounts.GiveNotice(account=empty.public_id, answer_by=dt.date(2026, 4, 20)), agent)
+    with clock.at("2026-04-03"):
+        do(accounts.AnswerNotice(account=full.public_id, answer="We give them away."), owner)
+    first, second = notices(officer("auditor"))
+    assert (first["number"], first["answered_on"], first["answer"], first["left"]) == (empty.number, None, None, [])
+    assert (second["answered_on"], second["answer"]) == (dt.date(2026, 4, 3), "We give them away.")
+    assert second["left"] == [("credit:used", "held", 40, "transfer, use or surrender it")]
+    with pytest.raises(Forbidden, match="agency role"):
+        notices(owner)
 
 
 def test_an_account_number_may_be_written_small() -> None:

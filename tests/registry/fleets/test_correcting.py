@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cleanfleet.registry import clock, daily, replay
+from cleanfleet.registry.accounts.operations import Permit
 from cleanfleet.registry.fleets import queries
 from cleanfleet.registry.fleets.models import Determination, Share
 from cleanfleet.registry.fleets.operations import (
@@ -20,6 +21,7 @@ from cleanfleet.registry.fleets.operations import (
 from cleanfleet.registry.ledger import audit, book
 from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotDetermined, NotVisible
 from cleanfleet.registry.transfers.operations import AcceptTransfer, OfferTransfer
+from cleanfleet.registry.transfers.surrendering import SurrenderCredits
 from cleanfleet.registry.vehicles.models import Claim, Result, Version
 from registry.people import account, car, do, feed, officer, person, verify
 
@@ -96,6 +98,11 @@ def test_money_overcharged_is_refund_due_never_credits() -> None:
         asked = RefundFleetCharge(account=one.used.public_id, year=2026, vehicle_type="A", reference="bank 17")
         with pytest.raises(Forbidden):
             do(asked, one.owner)
+        member = officer("finance")
+        do(Permit(account=one.used.public_id, person=member.public_id, verb="view"), one.owner)
+        with pytest.raises(Forbidden) as caught:
+            do(asked, member)
+        assert caught.value.code == "own_case"
         finance = officer("finance")
         assert do(asked, finance)["refunded_cents"] == 30_000
         with pytest.raises(Conflict, match="no money to be given back"):
@@ -205,6 +212,20 @@ def test_credits_that_expired_unused_are_cancelled_and_not_owed(overlay: Any) ->
         assert (change["cancelled_g"], change["shortfall_g"]) == (40, 0)
         change = correct(one, claim, 10)["determined"]["A"]["shares"][0]["change"]
         assert (change["cancelled_g"], change["charged_g"], change["shortfall_g"]) == (60, 10, 0)
+    assert audit.run() == []
+
+
+def test_credits_that_were_given_up_are_cancelled_and_not_owed() -> None:
+    one, (claim,) = used_cars(-100)
+    with clock.at("2027-02-02"):
+        determine(one)
+        do(SurrenderCredits(account=one.used.public_id, grams=70), one.owner)
+        change = correct(one, claim, -60)["determined"]["A"]["shares"][0]["change"]
+        assert (change["cancelled_g"], change["shortfall_g"]) == (40, 0)  # 30 that were held, 10 of those given up
+        assert one.books()["used"] == {}
+        change = correct(one, claim, 10)["determined"]["A"]["shares"][0]["change"]
+        assert (change["cancelled_g"], change["charged_g"], change["shortfall_g"]) == (60, 10, 0)
+        assert one.books()["used"] == {OWED: 10}
     assert audit.run() == []
 
 

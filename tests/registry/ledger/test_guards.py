@@ -152,6 +152,49 @@ def test_an_operation_has_a_seal_of_its_own(book: int) -> None:
     attempt(movement())
 
 
+TEXT = "ledger_privatetext"
+ERASE = f"UPDATE {TEXT} SET text = '', salt = '', erased_id = 99"
+ADD = f"INSERT INTO {TEXT} (operation_id, field, salt, text) "
+
+
+def test_a_running_operation_may_erase_a_private_text(book: int) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        for sql in (opening(), f"{ADD} VALUES (99, 'grounds', 's', 't')", f"{ERASE} WHERE field = 'email'", sealing(99, 0)):
+            cursor.execute(sql)
+        cursor.execute(f"SELECT count(*) FROM {TEXT} WHERE erased_id = 99 AND text = '' AND salt = ''")
+        assert cursor.fetchone()[0] == 2
+        cursor.execute(f"SELECT count(*) FROM {TEXT} WHERE erased_id IS NULL AND text <> '' AND salt <> ''")
+        assert cursor.fetchone()[0] == 6  # two names, a holder with its address, an account, the one just added
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"UPDATE {TEXT} SET text = 'x'",
+        f"UPDATE {TEXT} SET text = '', salt = ''",
+        f"UPDATE {TEXT} SET erased_id = 99",
+        f"UPDATE {TEXT} SET text = '', erased_id = 99",
+        f"{ERASE}, field = 'x'",
+        f"{ERASE}, operation_id = 99",
+        f"UPDATE {TEXT} SET text = '', salt = '', erased_id = operation_id",
+        f"DELETE FROM {TEXT}",
+        f"{ADD} SELECT operation_id, 'more', salt, text FROM {TEXT} WHERE field = 'email'",
+    ],
+)
+def test_what_else_may_not_be_done_to_private_texts(book: int, statement: str) -> None:
+    attempt(opening(), statement, sealing(99, 0))
+
+
+def test_a_private_text_is_not_replaced_nor_erased_twice(book: int) -> None:
+    attempt(opening(), ERASE, ERASE, sealing(99, 0))
+    if connection.vendor == "postgresql":
+        attempt(f"TRUNCATE {TEXT}")
+    else:
+        attempt(f"INSERT OR REPLACE INTO {TEXT} SELECT * FROM {TEXT}")
+        first = f"INSERT INTO {TEXT} (id, operation_id, field, salt, text) VALUES (500, 99, 'f', 's', 't')"
+        attempt(opening(), first, first.replace("INSERT", "REPLACE").replace("500", "501"), sealing(99, 0))
+
+
 def test_balances_are_the_guards_own(book: int) -> None:
     if connection.vendor == "sqlite":
         attempt("UPDATE ledger_balance SET amount = -1")

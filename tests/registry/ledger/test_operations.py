@@ -77,6 +77,22 @@ def test_private_texts_stand_apart_and_their_digest_in_the_input() -> None:
     assert aroha.public_id in Seal.objects.get(operation=operation).answer
 
 
+def test_a_private_text_that_may_be_left_out_is_private_too() -> None:
+    from cleanfleet.registry.accounts.operations import ListForTrade
+    from cleanfleet.registry.vehicles.operations import DisputeVehicle
+
+    dispute = DisputeVehicle(claim="c", reason="not_mine", explanation="Aroha never ordered it")
+    assert dispute.private() == {"explanation": "Aroha never ordered it"}
+    assert "Aroha" not in dispute.written("salt")
+    assert DisputeVehicle(claim="c", reason="not_mine").private() == {}
+    aroha = person("Aroha")
+    of = account(aroha)
+    do(ListForTrade(account=of.public_id, listed=True, contact_email="a@example.nz"), aroha)
+    assert "example.nz" not in Operation.objects.get(name="list_for_trade").input
+    with pytest.raises(Invalid, match="contact_email is 'nowhere'"):
+        ListForTrade.read({"account": of.public_id, "listed": True, "contact_email": "nowhere"})
+
+
 def test_unknown_fields_are_refused_by_name() -> None:
     with pytest.raises(Invalid, match="grams_owed is 5: extra inputs are not permitted"):
         RenameAccount.read({"account": "a", "account_name": "b", "grams_owed": 5})

@@ -250,7 +250,9 @@ class Accepting:
         if waits:
             spending.take(work, account, takes, "held", "reserved", subject=acceptance.pk, about="acceptance")
             _set_state([claim for claim, _ in self.kept], "pending")
-            acceptance.payment = payments.create(work, account, money, "acceptance", acceptance.pk, self.provider)
+            acceptance.payment = payments.create(
+                work, account, money, "acceptance", acceptance.pk, self.provider, law_reference=_charged_under(acceptance)
+            )
             acceptance.save(update_fields=["payment"])
             return acceptance
         spending.take(work, account, takes, "held", "used", subject=acceptance.pk, about="acceptance")
@@ -360,12 +362,16 @@ def _paid(work: Work, payment: Payment) -> dict[str, Any]:
     payments.receive(work, payment)
     _post(work, acceptance.account, acceptance)
     _set_state([line.claim for line in acceptance.lines.select_related("claim")], "accepted")
-    policy = law.policy(acceptance.on)
-    work.law(policy)
-    rate = policy.value("charge_rate", on=acceptance.on, scheme="payg", condition=acceptance.account.condition)[1]
-    reference = "; ".join(f"{r.title}, {r.section}" for r in (rate.references if rate else ()))[:200]
-    receipt = payments.issue_receipt(work, payment, reference)
+    work.law(law.policy(acceptance.on))
+    receipt = payments.issue_receipt(work, payment, _charged_under(acceptance))
     return {**summary(acceptance), "receipt": receipt.number}
+
+
+def _charged_under(acceptance: Acceptance) -> str:
+    """The references of the rate that the acceptance is charged at."""
+    policy = law.policy(acceptance.on)
+    rate = policy.value("charge_rate", on=acceptance.on, scheme="payg", condition=acceptance.account.condition)[1]
+    return "; ".join(f"{r.title}, {r.section}" for r in (rate.references if rate else ()))[:200]
 
 
 @payments.handles("acceptance", "decline")

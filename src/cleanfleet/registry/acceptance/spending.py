@@ -50,6 +50,10 @@ def lots(account: Account, pool: str) -> list[bank.Lot]:
     return found
 
 
+#: Where credits end that were of no use to anybody: taken back later, they aren't owed.
+UNUSED = ("expired", "surrendered")
+
+
 def lapsed(owner: int | None = None, lot: int | None = None, kind: str = "expired") -> dict[tuple[int, int], int]:
     """(owner, lot) -> grams that expired unused on the owner's account, less what came back since or was taken by a correction.
 
@@ -120,7 +124,7 @@ def take(
 ) -> None:
     """Move what a plan takes from one of the account's buckets to another (``used`` is the system's)."""
     unit = unit_of(account)
-    owner = None if target in ("used", "expired", "cancelled") else account.pk
+    owner = None if target in ("used", "expired", "surrendered", "cancelled") else account.pk
     for one in takes:
         work.move(
             unit,

@@ -43,6 +43,8 @@ class Holder(models.Model):
     aml = models.CharField(max_length=12, default="unverified")
     aml_reviewed_on = models.DateField(null=True)
     aml_reviewed_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
+    #: Who put it down: until it has an account, its case is theirs.
+    registered_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints: ClassVar = [
@@ -68,10 +70,13 @@ class Account(models.Model):
     suspended_until = models.DateField(null=True)
     appealed_on = models.DateField(null=True)
     answer_by = models.DateField(null=True)
+    #: The holder's answer to the notice: the operation whose private text it is.
+    answered = models.ForeignKey(Operation, models.PROTECT, null=True, related_name="+")
     auto_accept_below = models.BooleanField(default=False)
     auto_accept_above = models.BooleanField(default=False)
-    #: On the opt-in list of holders who want to be asked for trades; no price stands anywhere.
+    #: On the opt-in list of holders who want to be asked for trades, and by which operation; no price stands anywhere.
     listed = models.BooleanField(default=False)
+    listing = models.ForeignKey(Operation, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints: ClassVar = [
@@ -95,4 +100,38 @@ class Grant(models.Model):
             models.UniqueConstraint(
                 fields=["principal", "account", "verb"], condition=Q(ended__isnull=True), name="grant_once"
             )
+        ]
+
+
+class Enquiry(models.Model):
+    """A question whether someone holds a CO2 account (s 188), and the agency's decision.
+
+    The name that is asked about and the reason are private texts of ``begun``, the grounds of the decision of ``ended``. The last
+    three columns are the answer: all that the asker is told.
+    """
+
+    public_id = models.CharField(max_length=40, unique=True)
+    asked_by = models.ForeignKey(Principal, models.PROTECT, related_name="enquiries")
+    purpose = models.CharField(max_length=20)
+    #: The account number that is to be verified, where one was given.
+    number = models.CharField(max_length=12, default="")
+    state = models.CharField(max_length=10)
+    asked_on = models.DateField()
+    begun = models.ForeignKey(Operation, models.PROTECT, related_name="+")
+    ended = models.ForeignKey(Operation, models.PROTECT, null=True, related_name="+")
+    decided_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
+    holder = models.ForeignKey(Holder, models.PROTECT, null=True, related_name="+")
+    holds_account = models.BooleanField(null=True)
+    number_is_right = models.BooleanField(null=True)
+    numbers = models.JSONField(default=list)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(purpose__in=("verify_account", "transfer_credits")), name="enquiry_purpose"),
+            models.CheckConstraint(
+                condition=Q(state__in=("open", "answered", "refused", "withdrawn")), name="enquiry_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=models.F("asked_by")), name="enquiry_not_own"
+            ),
         ]

@@ -9,10 +9,11 @@ import pydantic
 from django.db.models import Q
 
 from cleanfleet.registry import ids
+from cleanfleet.registry.clock import years_later
 from cleanfleet.registry.ledger import book
 from cleanfleet.registry.ledger.models import Owner, Principal
 from cleanfleet.registry.ledger.operations import Action, Private, Work
-from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotVisible
+from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotDetermined, NotVisible
 
 from . import permissions
 from .models import Account, AgencyRole, Grant, Holder, Person
@@ -20,7 +21,10 @@ from .states import ACCOUNT
 
 #: The longest suspension. s 192.
 SUSPENDED_YEARS = 5
-Text = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
+#: A name that a holder gives an account is free text: kept where it can be erased.
+AccountName = Annotated[Private, pydantic.Field(min_length=1, max_length=200)]
+Grounds = Annotated[Private, pydantic.Field(min_length=1, max_length=2000)]
+EMAIL = r"^[^@\s]+@[^@\s]+$"
 Verb = Literal["view", "manage_users", "accept_vehicles", "transfer_credits", "edit_details"]
 Role = Literal["case_officer", "approver", "finance", "support", "auditor", "administrator"]
 
@@ -36,7 +40,7 @@ class RegisterPerson(Action):
     """Make a principal of a person. Anyone may; what they may do comes by accounts and grants."""
 
     full_name: Annotated[Private, pydantic.Field(min_length=1, max_length=200)]
-    email: Annotated[Private, pydantic.Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    email: Annotated[Private, pydantic.Field(min_length=3, max_length=254, pattern=EMAIL)]
 
     def run(self, work: Work) -> dict[str, Any]:
         permissions.require_role(work.by, "administrator", permissions.SYSTEM)
@@ -76,7 +80,9 @@ class RegisterHolder(Action):
     def run(self, work: Work) -> dict[str, Any]:
         if work.by.kind == "token":
             raise Forbidden("forbidden", "a token can't register a holder")
-        holder = Holder.objects.create(public_id=work.id("hld"), kind=self.kind, name=self.holder_name, address=self.address)
+        holder = Holder.objects.create(
+            public_id=work.id("hld"), kind=self.kind, name=self.holder_name, address=self.address, registered_by=work.by
+        )
         return {"holder": holder.public_id}
 
 
@@ -85,7 +91,7 @@ class OpenAccount(Action):
 
     holder: str
     condition: Literal["new", "used"]
-    account_name: Text
+    account_name: AccountName
 
     def run(self, work: Work) -> dict[str, Any]:
         holder = Holder.objects.filter(public_id=self.holder).first()
@@ -132,14 +138,14 @@ class OnAccount(Action):
 class RenameAccount(OnAccount):
     """Give an account another name."""
 
-    account_name: Text
+    account_name: AccountName
 
     def run(self, work: Work) -> dict[str, Any]:
         account = self.find(work)
         permissions.require(work.by, account, "edit_details")
         account.name = self.account_name
         account.save(update_fields=["name"])
-        return {"account": account.public_id, "account_name": account.name}
+        return {"account": account.public_id}
 
 
 class Permit(OnAccount):
@@ -206,16 +212,26 @@ class SetAutoAccept(OnAccount):
 
 
 class ListForTrade(OnAccount):
-    """Put the account on, or take it off, the list of holders who want to be asked for trades. No price is kept."""
+    """Put the account on, or take it off, the list of holders who want to be asked for trades. No price is kept.
+
+    ``contact_email`` is shown on the list. ``shown`` in the answer tells whether the account stands on it now: it does while it is
+    open and its holder verified (:mod:`.trade_list`).
+    """
 
     listed: bool
+    contact_email: Annotated[Private | None, pydantic.Field(max_length=254, pattern=EMAIL)] = None
 
     def run(self, work: Work) -> dict[str, Any]:
         account = self.find(work)
         permissions.require(work.by, account, "transfer_credits")
-        account.listed = self.listed
-        account.save(update_fields=["listed"])
-        return {"account": account.public_id, "listed": self.listed}
+        if self.listed and account.state == "closed":
+            raise Conflict("account_not_open", f"account {account.number} is closed and can't be listed")
+        if self.contact_email is not None and not self.listed:
+            raise Invalid("contact_email", "contact_email is given, but listed is false", field="contact_email")
+        account.listed, account.listing_id = self.listed, work.number if self.listed else None
+        account.save(update_fields=["listed", "listing"])
+        shown = self.listed and account.state == "open" and account.holder.aml == "verified"
+        return {"account": account.public_id, "listed": self.listed, "shown": shown}
 
 
 class SetAml(Action):
@@ -229,8 +245,7 @@ class SetAml(Action):
         holder = Holder.objects.filter(public_id=self.holder).first()
         if holder is None:
             raise NotVisible("not_found", f"there is no holder {self.holder!r}", field="holder")
-        own = Grant.objects.filter(account__holder=holder, principal=work.by, ended=None).exists()
-        if own:
+        if permissions.own(work.by, holder.pk):
             raise Forbidden("own_case", "nobody decides on their own account's holder", field="holder")
         holder.aml, holder.aml_reviewed_on, holder.aml_reviewed_by = self.result, work.today, work.by
         holder.save()
@@ -242,11 +257,11 @@ class SuspendAccount(OnAccount):
 
     until: dt.date
     reason: Literal["failed_to_comply", "convicted"]
-    grounds: Annotated[Private, pydantic.Field(min_length=1, max_length=2000)]
+    grounds: Grounds
 
     def run(self, work: Work) -> dict[str, Any]:
         account = self.find(work)
-        last = _years_later(work.today, SUSPENDED_YEARS)
+        last = years_later(work.today, SUSPENDED_YEARS)
         if not work.today < self.until <= last:
             raise Invalid("until", f"until is {self.until}; allowed is a day from tomorrow to {last}", field="until")
         self.state(work, account, "suspend", self.reason)
@@ -292,9 +307,25 @@ class GiveNotice(OnAccount):
                 "answer_by", f"answer_by is {self.answer_by}; allowed is a day after {work.today}", field="answer_by"
             )
         self.state(work, account, "give_notice", "not_needed")
-        account.answer_by = self.answer_by
-        account.save(update_fields=["answer_by"])
+        account.answer_by, account.answered_id = self.answer_by, None
+        account.save(update_fields=["answer_by", "answered"])
         return {"account": account.public_id, "state": account.state, "answer_by": str(self.answer_by)}
+
+
+class AnswerNotice(OnAccount):
+    """The holder's answer to the agency's notice: why the account is still needed, or what is being done with what it holds. s 191.
+
+    It may come late, as long as the account isn't closed; a later answer replaces an earlier one.
+    """
+
+    answer: Annotated[Private, pydantic.Field(min_length=1, max_length=2000)]
+
+    def run(self, work: Work) -> dict[str, Any]:
+        account = self.find(work)
+        self.state(work, account, "answer_notice", account.state_reason)
+        account.answered_id = work.number
+        account.save(update_fields=["answered"])
+        return {"account": account.public_id, "answered_on": str(work.today), "answer_by": str(account.answer_by)}
 
 
 class WithdrawNotice(OnAccount):
@@ -303,28 +334,68 @@ class WithdrawNotice(OnAccount):
     def run(self, work: Work) -> dict[str, Any]:
         account = self.find(work)
         self.state(work, account, "withdraw_notice")
-        account.answer_by = None
-        account.save(update_fields=["answer_by"])
+        account.answer_by = account.answered_id = None
+        account.save(update_fields=["answer_by", "answered"])
         return {"account": account.public_id, "state": account.state}
+
+
+#: What is done, before an account is closed, with what is left in a kind of bucket.
+BEFORE_CLOSING = {
+    "held": "transfer, use or surrender it",
+    "reserved": "end what it is reserved for",
+    "owed": "settle it",
+    "payable": "pay it",
+    "unallocated": "the agency's finance gives it back",
+    "refund_due": "it is on its way back",
+}
 
 
 class CloseAccount(OnAccount):
-    """Close an account, for good: only with nothing owed and nothing held. By its owner (s 190), or after notice (s 191)."""
+    """Close an account, for good: only with nothing owed and nothing held. By its owner (s 190), or after notice (s 191).
+
+    The agency gives ``grounds`` where the holder answered its notice. What becomes of the credits of an account that the agency
+    closes was found in no source: it isn't closed while it holds some (``not_determined``); the holder can give them away,
+    use or surrender them, or they expire.
+    """
+
+    grounds: Annotated[Private | None, pydantic.Field(min_length=1, max_length=2000)] = None
 
     def run(self, work: Work) -> dict[str, Any]:
         account = self.find(work)
-        agency = not Grant.objects.filter(principal=work.by, account=account, verb=permissions.OWNER, ended=None).exists()
+        held = permissions.permissions(work.by, account)
+        ACCOUNT.go(account.state, "close", held)
+        agency = permissions.OWNER not in held
         if agency and account.answer_by is not None and work.today <= account.answer_by:
             raise Conflict("notice_runs", f"the holder has until {account.answer_by} to answer the notice")
-        left = book.balances(account.pk)
-        if left:
-            shown = ", ".join(f"{amount} {unit} {kind}" for (kind, unit), amount in sorted(left.items()))
-            raise Conflict("not_empty", f"account {account.number} can't be closed: it has {shown}", left=shown)
-        busy = closing_checks(account)
-        if busy:
-            raise Conflict("not_empty", f"account {account.number} can't be closed: {busy}")
+        if agency and account.answered is not None and self.grounds is None:
+            raise Invalid(
+                "grounds",
+                f"grounds is empty; the holder answered the notice on {account.answered.effective_on}",
+                field="grounds",
+            )
+        nothing_left(account, agency)
         self.state(work, account, "close")
+        account.listed, account.listing_id = False, None
+        account.save(update_fields=["listed", "listing"])
         return {"account": account.public_id, "state": account.state}
+
+
+def nothing_left(account: Account, agency: bool) -> None:
+    """:class:`Conflict` while anything stands on the account, naming it and what is done about it; see :class:`CloseAccount`."""
+    left = sorted(book.balances(account.pk).items())
+    if left:
+        shown = "; ".join(f"{amount} {unit} {kind}: {BEFORE_CLOSING.get(kind, kind)}" for (kind, unit), amount in left)
+        message = f"account {account.number} can't be closed while it has {shown}"
+        if agency and all(kind == "held" for (kind, _), _ in left):
+            raise NotDetermined(
+                "not_determined",
+                f"{message}; what becomes of the credits of an account that the agency closes isn't known",
+                missing=["credits_of_an_account_closed_by_the_agency"],
+            )
+        raise Conflict("not_empty", message, left=shown)
+    busy = closing_checks(account)
+    if busy:
+        raise Conflict("not_empty", f"account {account.number} can't be closed: {busy}")
 
 
 #: What upper rooms bring up to date on an account before it is used: functions of (work, account).
@@ -355,10 +426,3 @@ def hold_open(check: Any) -> Any:
 
 def closing_checks(account: Account) -> str | None:
     return next((reason for reason in (check(account) for check in _HOLD_OPEN) if reason), None)
-
-
-def _years_later(day: dt.date, years: int) -> dt.date:
-    try:
-        return day.replace(year=day.year + years)
-    except ValueError:  # 29 February
-        return day.replace(year=day.year + years, day=28)

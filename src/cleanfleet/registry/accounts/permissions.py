@@ -1,7 +1,8 @@
 """Who may see and do what: one place, asked by every operation and query.
 
 A holder's permission is a row (principal, account, verb); the agency's is a role. Roles are named ``agency:<role>`` where
-permissions are compared, the system's own work ``system``. There is no principal who may do everything.
+permissions are compared, the system's own work ``system``. There is no principal who may do everything, and on the accounts of a
+holder that they belong to themselves nobody has a role at the agency.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from cleanfleet.registry.ledger import rows
 from cleanfleet.registry.ledger.models import Principal
 from cleanfleet.registry.refusals import Forbidden, NotVisible
+from cleanfleet.registry.states import OWN_CASE
 
-from .models import Account, AgencyRole, Grant
+from .models import Account, AgencyRole, Grant, Holder
 
 #: The verbs that can be granted on an account; ``owner`` stands for the account's owner alone.
 VERBS = ("view", "manage_users", "accept_vehicles", "transfer_credits", "edit_details")
@@ -38,13 +40,28 @@ def roles(principal: Principal) -> set[str]:
 
 
 def permissions(principal: Principal, account: Account | None = None) -> set[str]:
-    """All that the principal may claim: verbs on the account, ``agency:`` roles, ``system``."""
+    """All that the principal may claim: verbs on the account, ``agency:`` roles, ``system``.
+
+    Who has any permission on an account of the holder's has no agency role there, but ``own_case`` instead.
+    """
     found = {verb for (verb,) in rows.select(_HELD, [principal.pk, principal.pk, None if account is None else account.pk])}
+    agency = {verb for verb in found if verb.startswith("agency:")}
+    if agency and account is not None and own(principal, account.holder_id):
+        found = found - agency | {OWN_CASE}
     if principal.kind == SYSTEM:
         found.add(SYSTEM)
     if OWNER in found:
         found |= set(VERBS)
     return found
+
+
+def own(principal: Principal, holder: int) -> bool:
+    """Whether a case of the holder (its key) is the principal's own: they have a permission on one of its accounts, or put it down
+    and it has none yet."""
+    return (
+        Grant.objects.filter(principal=principal, account__holder=holder, ended=None).exists()
+        or Holder.objects.filter(pk=holder, registered_by=principal, accounts=None).exists()
+    )
 
 
 def visible_to(principal: Principal) -> QuerySet[Account]:
@@ -60,14 +77,14 @@ def account_for(principal: Principal, public_id: str) -> Account:
     """The account of that id or number; :class:`NotVisible` where the principal may not see it, existing or not."""
     known = Q(public_id=public_id) | Q(number=public_id.upper())
     found = Account.objects.filter(known).select_related("holder")[:1]
-    if not found or not sees(permissions(principal, found[0])):
+    if not found or not sees(principal, permissions(principal, found[0])):
         raise NotVisible("not_found", f"there is no account {public_id!r} that you may see", field="account")
     return found[0]
 
 
-def sees(held: set[str]) -> bool:
+def sees(principal: Principal, held: set[str]) -> bool:
     """Whether these permissions (on an account) let it be seen; the same as :func:`visible_to` asks in sets."""
-    return bool(held & _SEES)
+    return bool(held & _SEES) or (OWN_CASE in held and bool(roles(principal) & set(SEEING)))
 
 
 def require(principal: Principal, account: Account, *wanted: str) -> set[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import pydantic
 from stdnum.nz import bankaccount
 
 from cleanfleet.registry.accounts import permissions
-from cleanfleet.registry.accounts.operations import Text
 from cleanfleet.registry.ledger.operations import Action, Work
 from cleanfleet.registry.refusals import Conflict, Invalid
 
@@ -18,7 +18,7 @@ class OpenCollectionAccount(Action):
     """Name a bank account of the agency's into which charges are paid: statements of others are refused."""
 
     number: str
-    account_name: Text
+    account_name: Annotated[str, pydantic.Field(min_length=1, max_length=200)]
 
     def run(self, work: Work) -> dict[str, Any]:
         permissions.require_role(work.by, "administrator", permissions.SYSTEM)

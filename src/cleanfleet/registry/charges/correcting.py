@@ -199,11 +199,13 @@ def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
     taken = min(there, -change)
     if taken:
         work.move(unit, held, work.bucket(None, "cancelled", unit), taken, lot=lot, subject=now.result.pk)
-    lapsed = min(-change - taken, spending.lapsed(account.pk, lot).get((account.pk, lot), 0))
-    if lapsed:  # what expired unused was of no use to anybody, and isn't owed
-        cancelled = work.bucket(None, "cancelled", unit)
-        work.move(unit, work.bucket(None, "expired", unit), cancelled, lapsed, lot=lot, subject=now.result.pk)
-    shortfall = -change - taken - lapsed
+    shortfall = -change - taken
+    for kind in spending.UNUSED:
+        unused = min(shortfall, spending.lapsed(account.pk, lot, kind).get((account.pk, lot), 0))
+        if unused:
+            cancelled = work.bucket(None, "cancelled", unit)
+            work.move(unit, work.bucket(None, kind, unit), cancelled, unused, lot=lot, subject=now.result.pk)
+        shortfall -= unused
     if shortfall:
         owing = charge_unit(account.condition, now.result.vehicle_type, on)
         work.move(

@@ -139,7 +139,7 @@ def _paid(work: Work, payment: Payment) -> dict[str, Any]:
     _move_reserved(work, settlement, "used")
     payments.receive(work, payment)
     _meet(work, settlement)
-    receipt = payments.issue_receipt(work, payment, "Land Transport Act 1998, Part 13")
+    receipt = payments.issue_receipt(work, payment, payments.PART_13)
     return {**_told(settlement), "receipt": receipt.number}
 
 

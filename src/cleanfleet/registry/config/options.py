@@ -27,6 +27,10 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _years(text: str) -> int | None:
+    return _positive(text) if text else None
+
+
 def _day(text: str) -> dt.date | None:
     try:
         return dt.date.fromisoformat(text) if text else None
@@ -68,6 +72,12 @@ OPTIONS = (
         _positive,
         "20",
         "days to settle what a fleet year is found to owe on or after its last day for settling",
+    ),
+    Option(
+        "CLEANFLEET_KEEP_YEARS",
+        _years,
+        "",
+        "years for which a former holder's name and texts are kept; empty: not known, and none is erased",
     ),
 )
 

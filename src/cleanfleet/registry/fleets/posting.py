@@ -1,6 +1,6 @@
 """What a fleet year posts on an account, and what a correction takes back: always the whole difference, never less.
 
-Credits: issued -> held; taken back: held (or expired, where they lapsed unused) -> cancelled. Charges: assessed -> owed ->
+Credits: issued -> held; taken back: held (or expired, surrendered: unused) -> cancelled. Charges: assessed -> owed ->
 met_by_credits or met_by_money; taken back: owed or met -> cancelled. What can't be taken back because it was spent or given away is owed
 again, as grams of the year: whoever received it keeps it.
 """
@@ -94,7 +94,7 @@ def _credit(work: Work, share: Share, source: str, target: str, grams: int) -> N
 
 
 def _take_back(work: Work, share: Share, wanted: int) -> int:
-    """Cancel credits of the year: what is free in the lot, then what expired unused on this account; gives the grams."""
+    """Cancel credits of the year: what is free in the lot, then what expired or was given up unused here; gives the grams."""
     if not wanted:
         return 0
     code, number = spending.unit_of(share.account), lot(work, share)
@@ -103,11 +103,12 @@ def _take_back(work: Work, share: Share, wanted: int) -> int:
     taken = min(free, wanted)
     if taken:
         _credit(work, share, "held", "cancelled", taken)
-    lapsed = spending.lapsed(share.account_id, number).get((share.account_id, number), 0)
-    expired = min(lapsed, wanted - taken)
-    if expired:
-        _credit(work, share, "expired", "cancelled", expired)
-    return taken + expired
+    for kind in spending.UNUSED:
+        unused = min(spending.lapsed(share.account_id, number, kind).get((share.account_id, number), 0), wanted - taken)
+        if unused:
+            _credit(work, share, kind, "cancelled", unused)
+        taken += unused
+    return taken
 
 
 def _relieve(work: Work, share: Share, grams: int) -> tuple[int, int]:

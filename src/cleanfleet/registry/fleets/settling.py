@@ -22,7 +22,7 @@ from . import fleet, posting
 from .models import Deferral, FleetYear, Settlement, Share
 from .reserving import begin, plan, take
 from .states import FINANCE, SETTLEMENT, SHARE, SPEND, SYSTEM
-from .years import OnShare, told
+from .years import OnShare, not_own, told
 
 #: Purpose of the payments that this room waits for; their subject is a settlement.
 PURPOSE = "fleet_year"
@@ -84,7 +84,10 @@ def rate_of(work: Work, share: Share) -> tuple[int, str]:
 def debit(work: Work, share: Share, settlement: Settlement, provider: str) -> None:
     cents = settlement.due_cents or settlement.money_g * settlement.cents_per_g
     wait = dt.timedelta(days=settings.OPTIONS["CLEANFLEET_DEBIT_DAYS"])
-    settlement.payment = payments.create(work, share.account, cents, PURPOSE, settlement.pk, provider, waits=wait)
+    reference = rate_of(work, share)[1]
+    settlement.payment = payments.create(
+        work, share.account, cents, PURPOSE, settlement.pk, provider, waits=wait, law_reference=reference
+    )
     settlement.save()
 
 
@@ -178,6 +181,7 @@ class RefundFleetCharge(OnShare):
     def run(self, work: Work) -> dict[str, Any]:
         permissions.require_role(work.by, "finance")
         share = self.find_share(work)
+        not_own(work, share.account.holder)
         cents = give_back(work, share)
         return {"refunded_cents": cents, "reference": self.reference, **told(share)}
 

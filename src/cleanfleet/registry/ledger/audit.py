@@ -2,6 +2,7 @@
 
 * guards: every trigger is there, in the form expected, and switched on;
 * seals: each operation has one, its count and its hash fit what is stored;
+* private: each private text is what its operation's digest says, or was erased whole, by an operation; none is gone;
 * balances: rebuilt from the movements they are the same, lot by lot, and none is below nothing;
 * units: what went into a lot's buckets came out of them: nothing was created or lost on the way;
 * chain: each block's hash follows from the one before and its seals; the unsealed tail is told.
@@ -10,6 +11,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -20,7 +22,7 @@ from cleanfleet.registry import clock
 
 from . import guards, rows
 from .models import Balance, Block, Bucket, Movement, Operation, PrivateText, Seal, Unit
-from .operations import canonical, digest
+from .operations import canonical, digest, is_digest
 
 
 class Finding(NamedTuple):
@@ -82,10 +84,21 @@ def _seals() -> Iterator[Finding]:
 
 def _private() -> Iterator[Finding]:
     texts = PrivateText.objects.select_related("operation").order_by("operation_id", "field")
+    there: dict[int, set[str]] = defaultdict(set)
     for one in texts.iterator(1000):
-        if digest(f"{one.salt}{one.field}:{one.text}") not in one.operation.input:
+        there[one.operation_id].add(one.field)
+        about = f"operation {one.operation_id} ({one.operation.name})"
+        if one.erased_id is not None:
+            if one.text or one.salt:
+                yield Finding("private", about, f"{one.field} was erased, but something of it is left")
+        elif digest(f"{one.salt}{one.field}:{one.text}") not in one.operation.input:
+            yield Finding("private", about, f"{one.field} isn't what its digest says")
+    named = Operation.objects.filter(input__contains='{"private":"').order_by("pk")
+    for number, name, text in named.values_list("pk", "name", "input").iterator(1000):
+        lost = sorted(field for field, value in json.loads(text).items() if is_digest(value) and field not in there[number])
+        if lost:
             yield Finding(
-                "private", f"operation {one.operation_id} ({one.operation.name})", f"{one.field} isn't what its digest says"
+                "private", f"operation {number} ({name})", f"{', '.join(lost)} is gone and was erased by no operation"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import rows
@@ -20,9 +21,9 @@ class Held(NamedTuple):
     kind: str
 
 
-_BALANCES = """SELECT b.kind, u.code, sum(n.amount) FROM ledger_bucket b
+_BALANCES = """SELECT b.owner_id, b.kind, u.code, sum(n.amount) FROM ledger_bucket b
 JOIN ledger_balance n ON n.bucket_id = b.id JOIN ledger_unit u ON u.id = b.unit_id
-WHERE b.owner_id = %s AND n.amount > 0 GROUP BY b.kind, u.code"""
+WHERE b.owner_id IN ({owners}) AND n.amount > 0 GROUP BY b.owner_id, b.kind, u.code"""
 
 _LOTS = """SELECT l.id, l.owner_id, l.vintage, l.earned_on, l.origin_id, n.amount, b.kind FROM ledger_bucket b
 JOIN ledger_balance n ON n.bucket_id = b.id JOIN ledger_lot l ON l.id = n.lot_id JOIN ledger_unit u ON u.id = b.unit_id
@@ -36,7 +37,18 @@ def balance(owner: int, kind: str, unit: str) -> int:
 
 def balances(owner: int) -> dict[tuple[str, str], int]:
     """(kind, unit) -> amount for all of an owner's buckets that hold something."""
-    return {(kind, unit): int(amount) for kind, unit, amount in rows.select(_BALANCES, [owner])}
+    return balances_of([owner]).get(owner, {})
+
+
+def balances_of(owners: Iterable[int]) -> dict[int, dict[tuple[str, str], int]]:
+    """Owner -> (kind, unit) -> amount, for those of the owners that have something."""
+    wanted = list(owners)
+    found: dict[int, dict[tuple[str, str], int]] = {}
+    for start in range(0, len(wanted), 5000):
+        part = wanted[start : start + 5000]
+        for owner, kind, unit, amount in rows.select(_BALANCES.format(owners=rows.marks(part)), part):
+            found.setdefault(owner, {})[kind, unit] = int(amount)
+    return found
 
 
 def lots(owner: int, kinds: str | tuple[str, ...], unit: str) -> list[Held]:

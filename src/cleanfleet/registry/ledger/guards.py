@@ -7,14 +7,19 @@ expected by :func:`missing` at start and in the audit.
   sees).
 * A movement is of the unit of both its buckets and of its lot, in whole numbers, and never joins a sealed operation.
 * A seal counts its operation's movements.
+* A private text is added with its operation, and changed in one way only: a running operation erases it, text and salt together.
+* What was issued (invoices, receipts) stays as it is; only a name and an address on it may become ``erased``.
 * Each movement changes the balances of the owners' buckets that it touches; no bucket falls below nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connections
+
+from . import erasable
+from .erasable import Guard
 
 #: Tables that are only added to, with their unique keys beside the primary one.
 APPEND_ONLY: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
@@ -38,14 +43,6 @@ def keep(table: str, key: str = "id", *uniques: tuple[str, ...]) -> None:
 _UNITS = """SELECT 1 FROM ledger_bucket s, ledger_bucket t
     WHERE s.id = {row}.source_id AND t.id = {row}.target_id AND s.unit_id = {row}.unit_id AND t.unit_id = {row}.unit_id
     AND ({row}.lot_id IS NULL OR EXISTS (SELECT 1 FROM ledger_lot l WHERE l.id = {row}.lot_id AND l.unit_id = {row}.unit_id))"""
-
-
-class Guard(NamedTuple):
-    """A trigger: its name, its table, the statements that make it."""
-
-    name: str
-    table: str
-    sql: str
 
 
 def _sqlite_append_only() -> list[Guard]:
@@ -159,7 +156,7 @@ _PG_FUNCTIONS = {
     "ledger_refuse": """
 CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '% is only added to', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION '% is only added to, its rows are not changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$""",
     "ledger_moved": f"""
 CREATE OR REPLACE FUNCTION ledger_moved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -183,6 +180,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$""",
+    **erasable.FUNCTIONS,
 }
 
 
@@ -218,7 +216,9 @@ def _postgresql() -> list[Guard]:
 
 def expected(vendor: str) -> list[Guard]:
     """The guards that a database of this vendor ('sqlite' or 'postgresql') has."""
-    return _sqlite() if vendor == "sqlite" else _postgresql()
+    if vendor == "sqlite":
+        return [*_sqlite(), *erasable.sqlite()]
+    return [*_postgresql(), *erasable.postgresql()]
 
 
 def install(using: str = "default") -> None:

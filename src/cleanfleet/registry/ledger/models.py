@@ -109,12 +109,13 @@ class Operation(models.Model):
 
 
 class PrivateText(models.Model):
-    """A private text of an operation's input; the one part of it that can be erased."""
+    """A private text of an operation's input; the one part of it that can be erased: text and salt go, the row says by which operation."""
 
     operation = models.ForeignKey(Operation, models.PROTECT, related_name="private")
     field = models.CharField(max_length=60)
     salt = models.CharField(max_length=32)
     text = models.TextField()
+    erased = models.ForeignKey(Operation, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["operation", "field"], name="private_field")]

@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
 import pydantic
 from django.db import IntegrityError, OperationalError, connection, transaction
@@ -36,7 +36,7 @@ from cleanfleet.registry import clock, ids
 from cleanfleet.registry.refusals import Busy, Conflict, Invalid
 
 from . import rows
-from .models import Bucket, LawSnapshot, Lot, Principal, PrivateText, Seal, Unit
+from .models import Bucket, LawSnapshot, Lot, Operation, Principal, PrivateText, Seal, Unit
 
 #: How often an operation is begun anew after a deadlock or where another one with its key came first.
 TRIES = 8
@@ -78,8 +78,12 @@ class Action(pydantic.BaseModel):
 
     def private(self) -> dict[str, str]:
         """The fields that hold private text, where they hold any."""
-        names = [name for name, info in type(self).model_fields.items() if "private" in info.metadata]
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in self.private_fields() if getattr(self, name) is not None}
+
+    @classmethod
+    def private_fields(cls) -> list[str]:
+        """The fields whose type is private text, or private text that may be left out (``Private | None``)."""
+        return [name for name, info in cls.model_fields.items() if _is_private(info.metadata, info.annotation)]
 
     def written(self, salt: str) -> str:
         """The input as it is kept: canonical JSON, private text as a salted digest."""
@@ -90,6 +94,13 @@ class Action(pydantic.BaseModel):
     def run(self, work: Work) -> dict[str, Any]:
         """Check, lock, move; gives the answer (plain JSON). Raises a refusal to write nothing at all."""
         raise NotImplementedError
+
+
+def _is_private(metadata: Sequence[Any], kind: Any) -> bool:
+    """Whether an annotation is marked as private, itself or one of the types that it is a union of."""
+    if "private" in metadata:
+        return True
+    return any(_is_private(getattr(one, "__metadata__", ()), one) for one in get_args(kind) if get_origin(one) is Annotated)
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,11 @@ def canonical(data: Any) -> str:
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_digest(value: Any) -> bool:
+    """Whether a value of an operation's kept input stands for a private text."""
+    return isinstance(value, dict) and set(value) == {"private"}
 
 
 @dataclass(frozen=True)
@@ -343,8 +359,7 @@ def _once(action: Action, by: Principal, key: str, effective_on: dt.date | None,
     )
     if earlier:
         ((number, name, given),) = earlier
-        salt = PrivateText.objects.filter(operation_id=number).values_list("salt", flat=True).first() or ""
-        if (name, given) != (action.name, digest(action.written(salt))):
+        if name != action.name or not _same_input(action, number, given):
             raise Conflict("key_used", f"key {key!r} was used for another operation ({name})", field="key")
         return Done(
             number, json.loads(Seal.objects.values_list("answer", flat=True).get(operation_id=number)), repeated=True
@@ -370,6 +385,17 @@ def _once(action: Action, by: Principal, key: str, effective_on: dt.date | None,
     written = canonical(answer)
     work._seal(written, digest(text))
     return Done(work.number, json.loads(written))
+
+
+def _same_input(action: Action, number: int, given: str) -> bool:
+    """Whether an operation had this action's input; texts that were erased since can't be compared and are left out."""
+    texts = list(PrivateText.objects.filter(operation_id=number).values_list("salt", "erased_id"))
+    if all(erased is None for _, erased in texts):
+        return digest(action.written(texts[0][0] if texts else "")) == given
+    kept = json.loads(Operation.objects.values_list("input", flat=True).get(pk=number))
+    now = json.loads(action.written(""))
+    private = action.private()
+    return {name: kept[name] for name in kept if name not in private} == {n: now[n] for n in now if n not in private}
 
 
 def chunks(items: Sequence[Any], size: int = 5000) -> Iterator[tuple[int, Sequence[Any]]]:

@@ -1,4 +1,4 @@
-"""Payments, the provider's messages, receipts."""
+"""Invoices, payments, the provider's messages, receipts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,28 @@ from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.ledger.models import Operation
 
 
+class Invoice(models.Model):
+    """What is to be paid for one purpose, with the name and address of that day (erasable) and the law it is charged under. No GST.
+
+    A debit that is tried again for the same amount is another payment of the same invoice.
+    """
+
+    number = models.CharField(max_length=20, unique=True)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="invoices")
+    purpose = models.CharField(max_length=20)
+    subject = models.BigIntegerField()
+    begun = models.ForeignKey(Operation, models.PROTECT, related_name="+")
+    issued_on = models.DateField()
+    name = models.CharField(max_length=200)
+    address = models.CharField(max_length=500)
+    cents = models.BigIntegerField()
+    law_reference = models.CharField(max_length=200)
+    note = models.CharField(max_length=60, default="no GST")
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(cents__gt=0), name="invoice_amount")]
+
+
 class Payment(models.Model):
     """An amount that a provider is to collect for one purpose: an acceptance, the charges of the phase-in, a year's fleet.
 
@@ -19,6 +41,7 @@ class Payment(models.Model):
 
     public_id = models.CharField(max_length=40, unique=True)
     account = models.ForeignKey(Account, models.PROTECT, related_name="payments")
+    invoice = models.ForeignKey(Invoice, models.PROTECT, null=True, related_name="payments")
     cents = models.BigIntegerField()
     state = models.CharField(max_length=12)
     purpose = models.CharField(max_length=20)

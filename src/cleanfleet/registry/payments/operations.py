@@ -14,16 +14,18 @@ from django.conf import settings
 from django.db.models import Q
 
 from cleanfleet.registry.accounts import permissions
-from cleanfleet.registry.accounts.models import Account
+from cleanfleet.registry.accounts.models import Account, Holder
 from cleanfleet.registry.accounts.operations import hold_open
 from cleanfleet.registry.ledger.operations import Action, Work
 from cleanfleet.registry.refusals import Conflict, NotVisible
 
-from .models import Message, Payment, Receipt
+from .models import Invoice, Message, Payment, Receipt
 from .provider import Event
 from .states import OUTCOMES, PAYMENT, PROVIDER, TOLD
 
 MONEY = "NZD"
+#: The law that charges rest on, where no narrower reference is given.
+PART_13 = "Land Transport Act 1998, Part 13"
 #: What is done for a payment of a purpose, by action: (work, payment) -> more for the answer.
 Handler = Callable[[Work, Payment], dict[str, Any]]
 _HANDLERS: dict[tuple[str, str], Handler] = {}
@@ -48,11 +50,13 @@ def create(
     provider: str,
     *,
     waits: dt.timedelta | None = None,
+    law_reference: str = PART_13,
 ) -> Payment:
-    """A payment that waits to be started; by an operation that has locked the account. ``waits``: otherwise as long as a quote."""
+    """A payment that waits to be started, and its invoice; by an operation that has locked the account. ``waits``: else as long as a quote."""
     return Payment.objects.create(
         public_id=work.id("pay"),
         account=account,
+        invoice=issue_invoice(work, account, cents, purpose, subject, law_reference),
         cents=cents,
         state=PAYMENT.first,
         purpose=purpose,
@@ -76,6 +80,28 @@ def receive(work: Work, payment: Payment) -> None:
         cents,
         subject=payment.pk,
         about="payment",
+    )
+
+
+def issue_invoice(work: Work, account: Account, cents: int, purpose: str, subject: int, law_reference: str) -> Invoice:
+    """The invoice of so many cents, with the holder's name and address as they are now; the earlier one while that isn't paid."""
+    same = Invoice.objects.filter(account=account, purpose=purpose, subject=subject, cents=cents)
+    found = same.exclude(payments__state="succeeded").order_by("-pk").first()
+    if found is not None:
+        return found
+    holder = Holder.objects.get(pk=account.holder_id)
+    earlier = Invoice.objects.filter(begun_id=work.number).count()
+    return Invoice.objects.create(
+        number=f"I{work.today.year}-{work.number:08d}" + (f"-{earlier + 1}" if earlier else ""),
+        account=account,
+        purpose=purpose,
+        subject=subject,
+        begun_id=work.number,
+        issued_on=work.today,
+        name=holder.name,
+        address=holder.address,
+        cents=cents,
+        law_reference=law_reference[:200],
     )
 
 

@@ -12,8 +12,10 @@ from django.db.models import F, Q, Sum
 
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.ledger.models import Movement
-from cleanfleet.registry.refusals import Invalid
 from cleanfleet.registry.vehicles.models import Identifier, Result
+
+from .clients import of_clients
+from .periods import checked
 
 
 class Entry(NamedTuple):
@@ -62,6 +64,10 @@ class Statement:
         schema = {name: pl.String if name in texts else pl.Date if name == "date" else pl.Int64 for name in columns}
         return pl.DataFrame(columns, schema=schema)
 
+    def sheets(self) -> dict[str, pl.DataFrame]:
+        """The tables of a workbook."""
+        return {"Balances": self.balances(), "Entries": self.frame()}
+
     def balances(self) -> pl.DataFrame:
         """Opening and closing balance of each bucket, and the sum of its changes."""
         places = sorted(self.opening.keys() | self.closing.keys())
@@ -74,17 +80,19 @@ class Statement:
 
 
 def statement(account: Account, first: dt.date, last: dt.date, *, client: str | None = None) -> Statement:
-    """The account's statement from ``first`` through ``last``; with ``client`` only the entries of that client's vehicles.
+    """The account's statement from ``first`` through ``last``; with ``client`` that client's vehicles alone ('' for those of no client).
+
+    A client's statement has what moved because of the vehicles themselves (:mod:`.clients`), with balances of its own.
 
     Who asks must be allowed to see the account: callers come with an account from
     :func:`cleanfleet.registry.accounts.permissions.account_for`.
     """
-    if last < first:
-        raise Invalid("period", f"the period's last day {last} lies before its first day {first}", field="last")
+    checked(first, last)
+    every = Movement.objects.all() if client is None else of_clients(Movement.objects.all(), client)
     running: dict[tuple[str, str], int] = defaultdict(int)
     mine = Q(source__owner_id=account.pk) | Q(target__owner_id=account.pk)
     for side, sign in (("source", -1), ("target", 1)):
-        before = Movement.objects.filter(**{f"{side}__owner_id": account.pk, "seal__operation__effective_on__lt": first})
+        before = every.filter(**{f"{side}__owner_id": account.pk, "seal__operation__effective_on__lt": first})
         for kind, unit, amount in (
             before.values_list(f"{side}__kind", "unit__code")
             .annotate(n=Sum("amount"))
@@ -93,7 +101,7 @@ def statement(account: Account, first: dt.date, last: dt.date, *, client: str | 
             running[kind, unit] += sign * int(amount)
     opening = {place: amount for place, amount in running.items() if amount}
     moved = (
-        Movement.objects.filter(mine, seal__operation__effective_on__range=(first, last))
+        every.filter(mine, seal__operation__effective_on__range=(first, last))
         .order_by("seal__operation__effective_on", "seal__position", "line")
         .values_list(
             "seal__operation__effective_on",
@@ -116,10 +124,8 @@ def statement(account: Account, first: dt.date, last: dt.date, *, client: str | 
             if owner != account.pk:
                 continue
             running[kind, unit] += change
-            if client is None or of_client == client:
-                entries.append(
-                    Entry(date, at, name, unit, kind, vintage, change, running[kind, unit], vehicle, of_client, reference)
-                )
+            balance = running[kind, unit]
+            entries.append(Entry(date, at, name, unit, kind, vintage, change, balance, vehicle, of_client, reference))
     closing = {place: amount for place, amount in running.items() if amount}
     return Statement(account.number, account.name, first, last, opening, tuple(entries), closing)
 

@@ -48,7 +48,7 @@ class _Giving(OnAccount):
         source = next((a for a in both if self.account == a.public_id or given == a.number), None)
         target = next((a for a in both if taken == a.number), None)
         held = permissions.permissions(work.by, source)
-        if source is None or not permissions.sees(held):
+        if source is None or not permissions.sees(work.by, held):
             raise NotVisible("not_found", f"there is no account {self.account!r} that you may see", field="account")
         if target is None:
             raise NotVisible("not_found", f"there is no account {self.to_account!r}", field="to_account")

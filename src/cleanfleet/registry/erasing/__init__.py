@@ -1,0 +1,1 @@
+"""Erasing a person's or a former holder's texts, and what stands against it."""
