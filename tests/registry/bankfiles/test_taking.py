@@ -155,9 +155,19 @@ def test_statements_that_overlap_are_refused() -> None:
     with clock.at("2027-02-07"):
         take(week.replace("<FrToDt>", "<ElctrncSeqNb>3</ElctrncSeqNb><FrToDt>"))
         nothing_was_written("overlaps", day)
+        nothing_was_written("overlaps", day.replace("<Id>D</Id>", "<Id>D</Id><ElctrncSeqNb>35</ElctrncSeqNb>"))
         nothing_was_written("overlaps", statement(entry(100), moved=100, name="D", day="2027-02-03"))
         # What goes on from there on the same day is another statement.
         assert one_day((5, "x"), name="E", opening=150, day="2027-02-05")["continuity"] == "follows"
+
+
+def test_several_statements_of_one_day_in_any_order() -> None:
+    first = statement(entry(100), moved=100, sequence=1)
+    second = statement(entry(7), moved=7, opening=100, name="S2", sequence=2)
+    third = statement(entry(3), moved=3, opening=107, name="S3", sequence=3)
+    with clock.at("2027-02-07"):
+        assert [take(made)[0]["continuity"] for made in (first, third, second)] == ["first", "gap", "follows"]
+        assert queries.gaps(CollectionAccount.objects.get()) == []
 
 
 def test_an_entry_that_was_on_another_statement_is_refused() -> None:

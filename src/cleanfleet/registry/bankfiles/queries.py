@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account
@@ -134,7 +134,7 @@ def gaps(account: CollectionAccount) -> list[dict[str, Any]]:
     """Where a statement is missing, by the statements that are there now: each that doesn't join the one before it."""
     found = []
     before: Statement | None = None
-    for one in account.statements.order_by("last_on", "sequence", "pk"):
+    for one in account.statements.order_by("last_on", F("sequence").asc(nulls_first=True), "pk"):
         if before is not None and before.closing_cents != one.opening_cents:
             found.append(
                 {

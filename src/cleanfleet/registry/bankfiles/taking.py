@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 import pydantic
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.ledger import rows
@@ -130,7 +130,12 @@ def _stored(account: CollectionAccount, content: Content) -> Statement | None:
 def _keep(work: Work, account: CollectionAccount, content: Content, place: int) -> Statement:
     """Put the statement down, with how it joins the one before it. Raises :class:`Conflict` where it overlaps another."""
     earlier = Statement.objects.filter(account=account)
-    before = earlier.filter(last_on__lte=content.last_on).order_by("-last_on", "-sequence", "-pk").first()
+    sooner = Q(last_on__lt=content.last_on) | Q(last_on=content.last_on, sequence=None)
+    if content.sequence is None:
+        sooner |= Q(last_on=content.last_on)
+    else:
+        sooner |= Q(last_on=content.last_on, sequence__lt=content.sequence)
+    before = earlier.filter(sooner).order_by("-last_on", F("sequence").desc(nulls_last=True), "-pk").first()
     _not_overlapping(earlier, content)
     joins = before is not None and before.closing_cents == content.opening_cents
     counted = before is None or None in (before.sequence, content.sequence) or _follows(before, content)
@@ -166,7 +171,14 @@ def _not_overlapping(earlier: Any, content: Content) -> None:
     joined = [
         one for one in days if one.closing_cents == content.opening_cents or one.opening_cents == content.closing_cents
     ]
-    apart = [one for one in days if None not in (one.sequence, content.sequence) and one.sequence != content.sequence]
+    # Of one day a bank may give several, which it counts.
+    apart = [
+        one
+        for one in days
+        if one.first_on == one.last_on == content.first_on == content.last_on
+        and None not in (one.sequence, content.sequence)
+        and one.sequence != content.sequence
+    ]
     if days and not joined and len(apart) < len(days):
         raise Conflict(
             "overlaps",
