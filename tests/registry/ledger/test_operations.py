@@ -77,6 +77,15 @@ def test_private_texts_stand_apart_and_their_digest_in_the_input() -> None:
     assert aroha.public_id in Seal.objects.get(operation=operation).answer
 
 
+def test_a_private_text_that_may_be_left_out_stands_apart_too() -> None:
+    from cleanfleet.registry.vehicles.operations import DisputeVehicle
+
+    said = DisputeVehicle(claim="c", reason="wrong_co2", explanation="it is Aroha's")
+    assert said.private() == {"explanation": "it is Aroha's"}
+    assert "Aroha" not in said.written("salt")
+    assert DisputeVehicle(claim="c", reason="wrong_co2").private() == {}
+
+
 def test_unknown_fields_are_refused_by_name() -> None:
     with pytest.raises(Invalid, match="grams_owed is 5: extra inputs are not permitted"):
         RenameAccount.read({"account": "a", "account_name": "b", "grams_owed": 5})

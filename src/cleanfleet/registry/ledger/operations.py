@@ -23,6 +23,7 @@ import json
 import random
 import secrets
 import time
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ class Action(pydantic.BaseModel):
 
     def private(self) -> dict[str, str]:
         """The fields that hold private text, where they hold any."""
-        names = [name for name, info in type(self).model_fields.items() if "private" in info.metadata]
+        names = [name for name, info in type(self).model_fields.items() if _is_private(info)]
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def written(self, salt: str) -> str:
@@ -90,6 +91,12 @@ class Action(pydantic.BaseModel):
     def run(self, work: Work) -> dict[str, Any]:
         """Check, lock, move; gives the answer (plain JSON). Raises a refusal to write nothing at all."""
         raise NotImplementedError
+
+
+def _is_private(info: pydantic.fields.FieldInfo) -> bool:
+    """Whether a field is :data:`Private`, also where it may be left out (``Private | None``)."""
+    inner = (getattr(part, "__metadata__", ()) for part in typing.get_args(info.annotation))
+    return "private" in info.metadata or any("private" in metadata for metadata in inner)
 
 
 @dataclass(frozen=True)
