@@ -35,6 +35,7 @@ from cleanfleet.registry.rulings import operations as rulings
 from cleanfleet.registry.transfers import operations as transfers
 from cleanfleet.registry.vehicles import operations as vehicles
 from cleanfleet.registry.vehicles.models import Claim
+from cleanfleet.registry.vehicles.reassessing import ReassessVehicles
 from registry import databases
 from registry.fleets import stories
 from registry.people import account, car, credited, do, feed, officer, person, ready_law, verify
@@ -142,6 +143,15 @@ def _feed() -> Story:
         feed(car(of, vin="7AT0CF99999999999"))
     again = car(of, vin="7AT0CF99999999999", co2=120)
     return Story(vehicles.FeedVehicles.read({"source": "mvr", "vehicles": [car(of), again]}), system())
+
+
+def _reassess() -> Story:
+    owner, of = _owner()
+    assert owner
+    with clock.at(DAY):
+        feed(car(of), car(of, attributes={"vehicle_class": "MA", "tare_kg": 1600}))
+    ready_law()
+    return Story(ReassessVehicles(), system())
 
 
 def _payment(outcome: str) -> Callable[[], Story]:
@@ -269,6 +279,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "approve_value": _value(rulings.ApproveValue, "approver"),
     "revoke_value": _value(rulings.RevokeValue, "approver"),
     "feed_vehicles": _feed,
+    "reassess_vehicles": _reassess,
     "reject_vehicle": _claim(vehicles.RejectVehicle),
     "dispute_vehicle": _claim(vehicles.DisputeVehicle, reason="wrong_co2", explanation="x"),
     "decide_dispute": _claim(vehicles.DecideDispute, "officer", dispute=True, details_stand=True, grounds="x"),

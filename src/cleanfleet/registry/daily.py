@@ -16,10 +16,12 @@ from .ledger.models import Balance
 from .ledger.operations import Action, perform
 from .payments.models import Payment
 from .payments.operations import TimeOutPayment
-from .refusals import Conflict
+from .refusals import Conflict, NotDetermined
+from .rulings import law
 from .transfers.models import Offer
 from .transfers.operations import ExpireCredits, LapseTransfer
 from .vehicles.models import Claim
+from .vehicles.reassessing import ReassessVehicles, stale
 
 
 def time_out() -> int:
@@ -44,13 +46,25 @@ def auto_accept() -> int:
     return accepted
 
 
+def reassess() -> int:
+    """Ask the law again for vehicles that wait, where it or the agency's confirmations have changed; the number of vehicles."""
+    asked = 0
+    while (first := stale(law.stamp(clock.today())).values_list("pk", flat=True).first()) is not None:
+        done = perform(ReassessVehicles(), by=system(), key=f"reassess:{clock.now().isoformat()}:{first}:{asked}")
+        if done.repeated or not done.answer["asked"]:
+            break
+        asked += done.answer["asked"]
+    return asked
+
+
 def run() -> dict[str, Any]:
-    """Time-outs, lapsed offers, suspensions that are over, fleet average that begins, fleet years that fall due, expired credits.
+    """Vehicles asked about again, time-outs, lapsed offers, suspensions that are over, fleet average that begins, fleet years that fall due, expired credits.
 
     Gives how many of each were done.
     """
     today = clock.today()
-    done = {"timed_out": time_out(), "lapsed": 0, "lifted": 0, "schemes": 0, "fleet_years_due": 0, "expired_accounts": 0}
+    done = {"reassessed": reassess(), "timed_out": time_out(), "lapsed": 0, "lifted": 0, "schemes": 0}
+    done |= {"fleet_years_due": 0, "expired_accounts": 0}
     for offer in list(Offer.objects.filter(state="offered", lapses_on__lt=today).values_list("public_id", flat=True)):
         done["lapsed"] += _try(LapseTransfer(offer=offer), f"lapse:{offer}")
     over = Account.objects.filter(state="suspended", suspended_until__lt=today).values_list("public_id", flat=True)
@@ -68,8 +82,8 @@ def run() -> dict[str, Any]:
 
 
 def _try(action: Action, key: str) -> int:
-    """1 where it was done now; 0 where it had been done, or somebody else was first."""
+    """1 where it was done now; 0 where it had been done, somebody else was first, or the agency has a value to confirm first."""
     try:
         return int(not perform(action, by=system(), key=key).repeated)
-    except Conflict:
+    except (Conflict, NotDetermined):
         return 0

@@ -10,10 +10,12 @@ _MODULES = (
     "accounts.operations",
     "rulings.operations",
     "vehicles.operations",
+    "vehicles.reassessing",
     "payments.operations",
     "acceptance.operations",
     "charges.settling",
     "charges.correcting",
+    "charges.refunding",
     "transfers.operations",
     "fleets.operations",
 )

@@ -172,6 +172,7 @@ class ExpireCredits(OnAccount):
     """Book out the account's credits whose last day has passed, by the law as it is known today; the daily job does it.
 
     What is reserved stays with the operation that waits for it. Spending asks for the last day itself and doesn't wait for this.
+    Nothing expires by a doubtful rule that the agency hasn't confirmed.
     """
 
     def run(self, work: Work) -> dict[str, Any]:
@@ -185,6 +186,7 @@ class ExpireCredits(OnAccount):
             for lot in spending.lots(account, account.condition)
             if lot.free and bank.last_day(lot, work.today, known, rules) < work.today
         ]
+        law.chargeable(spending.life_marks(gone, work.today))
         for lot in sorted(gone, key=lambda lot: int(lot.id)):
             work.move(unit, held, expired, lot.free, lot=int(lot.id))
         return {"account": account.public_id, "expired_g": sum(lot.free for lot in gone)}
@@ -193,9 +195,10 @@ class ExpireCredits(OnAccount):
 def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: Sequence[int]) -> tuple[bank.Take, ...]:
     if source.condition == target.condition:
         return spending.plan(source, grams, on, vintages=vintages, for_transfer=True).takes
+    lots = spending.lots(source, source.condition)
     try:
         found = bank.plan_exchange(
-            spending.lots(source, source.condition),
+            lots,
             grams,
             source=source.condition,
             target=target.condition,
@@ -205,6 +208,7 @@ def _plan(source: Account, target: Account, grams: int, on: dt.date, vintages: S
             vintages=vintages,
             for_transfer=True,
         )
+        spending.confirmed(found.plan, lots, use=False)
         return found.plan.require().takes
     except bank.CreditError as error:
         raise spending.refusal(error) from error
@@ -221,6 +225,7 @@ def _hand_over(
         rules.at(today, known).transferable(source.condition)
     except bank.CreditError as error:
         raise spending.refusal(error) from error
+    law.chargeable(spending.life_marks((rows[lot] for lot, _ in lots), today))
     for lot, _ in lots:
         last = bank.last_day(rows[lot], today, known, rules)
         if last < today:
@@ -249,6 +254,7 @@ def _hand_over(
         )
     except bank.CreditError as error:
         raise spending.refusal(error) from error
+    law.chargeable(found.plan.marks)
     held = work.bucket(target.pk, "held", taken)
     for take, received in zip(found.plan.takes, found.receipts, strict=True):
         lot = int(take.lot.id)

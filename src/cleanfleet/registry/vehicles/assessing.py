@@ -19,6 +19,8 @@ from cleanfleet.registry.rulings import law
 GROUND = "exclusion_ground"
 #: Why a subject vehicle that is accepted before the standard starts earns and owes nothing.
 NOTHING_ACCRUES = "nothing_accrues"
+#: Why a vehicle needed no account before December 2022.
+BEFORE = "before_standard"
 #: Columns that the register states itself; a feed that sends one is refused.
 OWN = ("accepted_on", "certified_on", "scheme", "importer", "vin")
 SCALE = 10_000
