@@ -25,10 +25,11 @@ from cleanfleet.registry.acceptance import operations as acceptance
 from cleanfleet.registry.accounts import operations as accounts
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.permissions import system
-from cleanfleet.registry.charges import correcting, settling
+from cleanfleet.registry.charges import correcting, refunding, settling
 from cleanfleet.registry.ledger import audit, rows
 from cleanfleet.registry.ledger.models import Operation, Principal
 from cleanfleet.registry.ledger.operations import Action, perform
+from cleanfleet.registry.notices.operations import MakeNotices
 from cleanfleet.registry.payments import operations as payments
 from cleanfleet.registry.rulings import law
 from cleanfleet.registry.rulings import operations as rulings
@@ -152,6 +153,25 @@ def _reassess() -> Story:
         feed(car(of), car(of, attributes={"vehicle_class": "MA", "tare_kg": 1600}))
     ready_law()
     return Story(ReassessVehicles(), system())
+
+
+def _overcharged() -> Story:
+    _, of, answer = _waiting()
+    with clock.at(DAY + "T12:05+13:00"):
+        paid = payments.TakeMessage(payment=answer["payment"], provider="local", event="e", outcome="succeeded", cents=4200)
+        do(paid, system())
+        claim = Claim.objects.order_by("-pk")[0].public_id
+        do(correcting.WithdrawVehicle(claim=claim, reason="exported", grounds="x"), officer())
+    return Story(refunding.RefundOvercharge(account=of.public_id, reference="r"), officer("finance"))
+
+
+def _noted() -> Story:
+    ready_law()
+    owner, of = _owner()
+    with clock.at(DAY):
+        (row,) = feed(car(of))
+        do(vehicles.DisputeVehicle(claim=row["claim"], reason="wrong_co2"), owner)
+    return Story(MakeNotices(), system(), "2026-05-01")
 
 
 def _payment(outcome: str) -> Callable[[], Story]:
@@ -292,6 +312,8 @@ STORIES: dict[str, Callable[[], Story]] = {
     "time_out_payment": _timed_out,
     "refund_payment": _late,
     "settle_charges": _settle,
+    "refund_overcharge": _overcharged,
+    "make_notices": _noted,
     "correct_vehicle": _accepted(
         correcting.CorrectVehicle, attributes={"co2_g_per_km": "82"}, reason="wrong_co2", grounds="x"
     ),

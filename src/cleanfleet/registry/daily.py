@@ -13,7 +13,8 @@ from .fleets import applications as fleets
 from .fleets import settling
 from .fleets.operations import BringUpToDate, FallFleetYearDue
 from .ledger.models import Balance
-from .ledger.operations import Action, perform
+from .ledger.operations import Action, digest, perform
+from .notices.operations import MakeNotices, pending
 from .payments.models import Payment
 from .payments.operations import TimeOutPayment
 from .refusals import Conflict, NotDetermined
@@ -57,8 +58,18 @@ def reassess() -> int:
     return asked
 
 
+def notices() -> int:
+    """Note which deadlines are near or over; how many notices were made now."""
+    waiting = pending(clock.today())
+    if not waiting:
+        return 0
+    done = perform(MakeNotices(), by=system(), key=f"notices:{clock.today()}:{digest(repr(waiting))[:32]}")
+    return 0 if done.repeated else int(done.answer["made"])
+
+
 def run() -> dict[str, Any]:
-    """Vehicles asked about again, time-outs, lapsed offers, suspensions that are over, fleet average that begins, fleet years that fall due, expired credits.
+    """Vehicles asked about again, time-outs, lapsed offers, suspensions that are over, fleet average that begins, fleet years that
+    fall due, expired credits; then notices of what is near or over.
 
     Gives how many of each were done.
     """
@@ -78,6 +89,7 @@ def run() -> dict[str, Any]:
     holding = Balance.objects.filter(bucket__kind="held", amount__gt=0).values_list("bucket__owner__public_id", flat=True)
     for account in sorted(set(holding)):
         done["expired_accounts"] += _try(ExpireCredits(account=account), f"expiry:{account}:{today}")
+    done["notices"] = notices()
     return done
 
 

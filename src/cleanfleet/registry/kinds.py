@@ -18,6 +18,7 @@ _MODULES = (
     "charges.refunding",
     "transfers.operations",
     "fleets.operations",
+    "notices.operations",
 )
 
 

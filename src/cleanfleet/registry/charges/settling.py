@@ -55,38 +55,53 @@ def rate_and_law(unit: str, on: dt.date, scheme: str = "payg") -> tuple[int, str
     return int(cents), "; ".join(f"{r.title}, {r.section}" for r in record.references)[:200]
 
 
-def outstanding(account: Account) -> dict[str, list[tuple[int, int, dt.date]]]:
-    """Unit -> (claim, grams, since) of the vehicles whose charges make up what the account owes, the oldest claim first."""
-    moved = {}
+#: (claim, grams, first day) of the vehicles behind what is owed in one unit, the oldest claim first.
+Behind = list[tuple[int, int, dt.date]]
+
+
+def outstanding(account: Account) -> dict[str, Behind]:
+    """By unit, the vehicles whose charges make up what the account owes."""
+    return {unit: vehicles for (_, unit), vehicles in outstanding_by_account(account).items()}
+
+
+def outstanding_by_account(account: Account | None = None) -> dict[tuple[int, str], Behind]:
+    """By account and unit, the vehicles whose charges make up what is owed: of one account, or of all."""
+    moved: dict[tuple[int, str, int], tuple[int, dt.date]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_OUTSTANDING, [account.pk, account.pk])
-        for unit, claim, grams, since in cursor.fetchall():
+        if account is None:
+            cursor.execute(_OUTSTANDING.replace("b.owner_id = %s", "b.owner_id IS NOT NULL"))
+        else:
+            cursor.execute(_OUTSTANDING, [account.pk, account.pk])
+        for owner, unit, claim, grams, since in cursor.fetchall():
             day = since if isinstance(since, dt.date) else dt.date.fromisoformat(str(since)[:10])
-            moved[unit, claim] = (int(grams), day)
-    met = Met.objects.filter(part__settlement__account=account, part__settlement__state="settled")
-    for unit, claim, grams in met.values_list("part__unit", "claim_id").annotate(n=Sum(F("offset_g") + F("money_g"))):
-        there = moved.get((unit, claim))
+            moved[owner, unit, claim] = (int(grams), day)
+    met = Met.objects.filter(part__settlement__state="settled")
+    if account is not None:
+        met = met.filter(part__settlement__account=account)
+    settled = met.values_list("part__settlement__account_id", "part__unit", "claim_id")
+    for owner, unit, claim, grams in settled.annotate(n=Sum(F("offset_g") + F("money_g"))):
+        there = moved.get((owner, unit, claim))
         if there is not None:
-            moved[unit, claim] = (there[0] - grams, there[1])
-    found: dict[str, list[tuple[int, int, dt.date]]] = {}
-    for (unit, claim), (grams, day) in sorted(moved.items()):
+            moved[owner, unit, claim] = (there[0] - grams, there[1])
+    found: dict[tuple[int, str], Behind] = {}
+    for (owner, unit, claim), (grams, day) in sorted(moved.items()):
         if grams:
-            found.setdefault(unit, []).append((claim, grams, day))
+            found.setdefault((owner, unit), []).append((claim, grams, day))
     return found
 
 
 #: What each vehicle brought into the account's owed buckets and what its acceptance and corrections took out; the first day of it.
 _OUTSTANDING = """
-SELECT u.code, r.claim_id, sum(m.amount), min(m.on_day) FROM (
-    SELECT i.unit_id, i.subject, i.amount, o.effective_on AS on_day FROM ledger_movement i
+SELECT m.owner_id, u.code, r.claim_id, sum(m.amount), min(m.on_day) FROM (
+    SELECT b.owner_id, i.unit_id, i.subject, i.amount, o.effective_on AS on_day FROM ledger_movement i
     JOIN ledger_bucket b ON b.id = i.target_id JOIN ledger_operation o ON o.id = i.operation_id
     WHERE b.owner_id = %s AND b.kind = 'owed' AND i.about = 'result'
     UNION ALL
-    SELECT t.unit_id, t.subject, -t.amount, NULL FROM ledger_movement t
+    SELECT b.owner_id, t.unit_id, t.subject, -t.amount, NULL FROM ledger_movement t
     JOIN ledger_bucket b ON b.id = t.source_id
     WHERE b.owner_id = %s AND b.kind = 'owed' AND t.about = 'result'
 ) m JOIN vehicles_result r ON r.id = m.subject JOIN ledger_unit u ON u.id = m.unit_id
-GROUP BY u.code, r.claim_id HAVING sum(m.amount) <> 0"""
+GROUP BY m.owner_id, u.code, r.claim_id HAVING sum(m.amount) <> 0"""
 
 
 class SettleCharges(OnAccount):
