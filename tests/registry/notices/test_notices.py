@@ -114,7 +114,10 @@ def test_all_deadlines_of_an_account_in_order() -> None:
         offer = do(OfferTransfer(account=to.public_id, to_account=target.number, grams=10), owner)["offer"]
         do(AcceptVehicles(account=to.public_id, vehicles=[row["claim"]], credits_g=5), owner)
         do(DisputeVehicle(claim=entered["claim"], reason="wrong_co2"), owner)
-        do(accounts.SuspendAccount(account=to.public_id, until=day("2027-01-01"), reason="convicted", grounds="x"), officer())
+        do(
+            accounts.SuspendAccount(account=to.public_id, until=day("2027-01-01"), reason="convicted", grounds="x"),
+            officer(),
+        )
     assert told(to, DAY) == [
         ("2026-04-02", "quote_ends"),
         ("2026-04-12", "dispute_answer"),
@@ -240,7 +243,10 @@ def test_money_that_a_bank_took_back_is_due_since_that_day() -> None:
         for event, outcome in (("e", "succeeded"), ("f", "reversed")):
             if outcome == "reversed":
                 with clock.at("2026-04-20"):
-                    do(TakeMessage(payment=payment.public_id, provider="local", event=event, outcome=outcome, cents=1), system())
+                    do(
+                        TakeMessage(payment=payment.public_id, provider="local", event=event, outcome=outcome, cents=1),
+                        system(),
+                    )
             else:
                 sent = TakeMessage(
                     payment=payment.public_id, provider="local", event=event, outcome=outcome, cents=payment.cents

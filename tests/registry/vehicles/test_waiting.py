@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+
 import pytest
 
 from cleanfleet.registry import clock, daily, replay
@@ -29,7 +30,11 @@ def test_the_queue_tells_account_since_when_and_what_is_missing() -> None:
     one, other = account(person()), account(person("Ben"))
     with clock.at(DAY):
         bare = {"vehicle_class": "MA", "tare_kg": 1600}
-        rows = [car(one), car(one, attributes=bare), car(other, attributes={**bare, "co2_g_per_km": "150", "co2_cycle": "JC08"})]
+        rows = [
+            car(one),
+            car(one, attributes=bare),
+            car(other, attributes={**bare, "co2_g_per_km": "150", "co2_cycle": "JC08"}),
+        ]
         feed(rows[0], rows[1])
     with clock.at("2026-04-01"):
         feed(rows[2])
@@ -168,7 +173,13 @@ def test_a_law_that_excludes_a_vehicle_later_ends_its_claim(monkeypatch: pytest.
     monkeypatch.setitem(settings.OPTIONS, "CLEANFLEET_VALUES", ("no-weight-adjustment",))
     ready_law()
     to = account(person())
-    disability = {"vehicle_class": "MA", "tare_kg": 1600, "co2_g_per_km": "200", "co2_cycle": "3P-WLTP", "exclusion": "disability"}
+    disability = {
+        "vehicle_class": "MA",
+        "tare_kg": 1600,
+        "co2_g_per_km": "200",
+        "co2_cycle": "3P-WLTP",
+        "exclusion": "disability",
+    }
     with clock.at("2024-09-04"):
         (row,) = feed(car(to, attributes=disability, ready_on="2024-09-01"))
         assert row["outcome"] == "ready"

@@ -110,7 +110,9 @@ def _correct(work: Work, claim: Claim, now: Standing, after: Result | None, reas
     """Post the difference between what stands and what should (nothing, for a withdrawal)."""
     account, on = now.account, now.acceptance.on
     if Settlement.objects.filter(account=account, state="waiting").exists():
-        raise Conflict("settlement_waits", "a settlement of this account waits for its payment; correct the vehicle after it")
+        raise Conflict(
+            "settlement_waits", "a settlement of this account waits for its payment; correct the vehicle after it"
+        )
     new_credit, new_charge = (after.credit_g, after.charge_g) if after is not None else (0, 0)
     before = charge_unit(account.condition, now.result.vehicle_type, on)
     unit = charge_unit(account.condition, after.vehicle_type, on) if after is not None else before
@@ -173,7 +175,9 @@ def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
                 work.move(unit, source, target, grams, lot=lot, subject=subject)
         return -owed
     taken = min(meeting.free(account, unit, lot), -change)
-    lapsed = min(-change - taken, meeting.lapsed(account, lot))  # what expired unused was of no use to anybody, and isn't owed
+    lapsed = min(
+        -change - taken, meeting.lapsed(account, lot)
+    )  # what expired unused was of no use to anybody, and isn't owed
     for source, grams in ((held, taken), (expired, lapsed)):
         if grams:
             work.move(unit, source, cancelled, grams, lot=lot, subject=subject)

@@ -169,7 +169,9 @@ def charge(work: Work, now: Standing, unit: str, grams: int) -> int:
     reversed_ = work.bucket(None, "reversed", unit)
     left, taken = grams, 0
     for way in now.ways:
-        for lot, amount in _lots(now, way, way.kept_offset_g, way.kept_offset_g + min(left, way.offset_g - way.kept_offset_g)):
+        for lot, amount in _lots(
+            now, way, way.kept_offset_g, way.kept_offset_g + min(left, way.offset_g - way.kept_offset_g)
+        ):
             used = _use_again(work, now, lot, amount)
             if used:
                 work.move(unit, reversed_, work.bucket(None, "met_by_credits", unit), used, subject=subject)

@@ -38,21 +38,25 @@ def owed(account: Account) -> list[tuple[str, int]]:
 
 def rate(unit: str, on: dt.date, scheme: str = "payg") -> int:
     """Cents for each gram of a unit of charge, at the rate of its year (rates change on 1 January), as it was known then, or on
-    ``on`` where that is earlier. Raises :class:`NotDetermined`."""
-    return rate_and_law(unit, on, scheme)[0]
+    ``on`` where that is earlier. Raises :class:`NotDetermined`, also for a doubtful rate that the agency hasn't confirmed."""
+    cents, _, marks = rate_and_law(unit, on, scheme)
+    law.chargeable(marks)
+    return cents
 
 
-def rate_and_law(unit: str, on: dt.date, scheme: str = "payg") -> tuple[int, str]:
-    """:func:`rate`, and the law that says so."""
+def rate_and_law(unit: str, on: dt.date, scheme: str = "payg") -> tuple[int, str, list[str]]:
+    """The same rate, the law that says so, and its marks: to be shown, doubtful or not."""
     _, condition, _, year = unit.split(":")[:4]
     end = dt.date(int(year), 12, 31)
-    value, record = law.policy(min(on, end)).value("charge_rate", on=end, scheme=scheme, condition=condition)
+    policy = law.policy(min(on, end))
+    value, record = policy.value("charge_rate", on=end, scheme=scheme, condition=condition)
     if value is None or record is None:
         raise NotDetermined("not_determined", f"the rate of {year} isn't known", missing=["charge_rate"])
     cents = value * 100
     if cents != int(cents):
         raise ArithmeticError(f"a rate of {value} NZ$ for each gram is no whole number of cents")
-    return int(cents), "; ".join(f"{r.title}, {r.section}" for r in record.references)[:200]
+    reference = "; ".join(f"{r.title}, {r.section}" for r in record.references)[:200]
+    return int(cents), reference, law.marks_of(policy, "charge_rate", record)
 
 
 #: (claim, grams, first day) of the vehicles behind what is owed in one unit, the oldest claim first.

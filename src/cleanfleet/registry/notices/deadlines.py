@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -114,7 +114,9 @@ def _quotes(mine: dict[str, Any]) -> Iterator[Deadline]:
 
 
 def _charges(on: dt.date, account: Account | None) -> Iterator[Deadline]:
-    deferred = Share.objects.filter(state="deferred").values_list("account_id", "fleet_year__vehicle_type", "fleet_year__year")
+    deferred = Share.objects.filter(state="deferred").values_list(
+        "account_id", "fleet_year__vehicle_type", "fleet_year__year"
+    )
     later = set(deferred)
     for one in owed.of_all(on, account):
         kind = "charge_due" if one.scheme == "payg" else "fleet_year_due"
@@ -138,7 +140,7 @@ def _credits(on: dt.date, account: Account | None) -> Iterator[Deadline]:
     """For each account and day the grams whose last day it is, all lots together, also those that are reserved."""
     known, rules = law.policy(on).known, law.bank(on)
 
-    @lru_cache(maxsize=None)
+    @cache
     def last(pool: str, vintage: int, earned_on: dt.date) -> dt.date | None:
         try:
             return bank.last_day(bank.Lot(0, "", pool, vintage, earned_on, 1), on, known, rules)

@@ -90,7 +90,7 @@ def _payg(account: Account, unit: str, grams: int, vehicles: list[tuple[int, int
     _, condition, vehicle_type, year = unit.split(":")
     starts = law.known_day("payment_at_acceptance_starts_on", on) or dt.date(int(year), 1, 1)
     due = max([starts, *([min(day for _, _, day in vehicles)] if vehicles else [])])
-    rate, reference, missing = _rate(lambda: settling.rate_and_law(unit, on))
+    rate, reference, missing = _rate(lambda: settling.rate_and_law(unit, on)[:2])
     cents = None if rate is None else rate * grams
     place = (account.pk, account.number, "payg", condition, vehicle_type, int(year))
     return Charge(*place, grams, rate, cents, due, reference, missing)

@@ -13,6 +13,7 @@ from django.conf import settings
 from cleanfleet import policies
 from cleanfleet.credits import BankRules
 from cleanfleet.law.policy import Policy
+from cleanfleet.law.values import Record
 from cleanfleet.policies.nz_clean_vehicle_standard.bank import bank_rules
 from cleanfleet.registry.config.options import SettingError
 from cleanfleet.registry.refusals import NotDetermined
@@ -71,9 +72,13 @@ def chargeable(marks: Iterable[str]) -> None:
 def marks(on: dt.date, *names: str) -> list[str]:
     """The marks of values of the law that have no keys, read as known and in force on that day."""
     found = policy(on)
+    return [mark for name in names for mark in marks_of(found, name, found.value(name, on=on)[1])]
+
+
+def marks_of(found: Policy, name: str, record: Record | None) -> list[str]:
+    """The mark of a value's record, where its grade is doubtful."""
     doubtful = {grade.grade for grade in found.definition.grades if grade.doubtful}
-    records = ((name, found.value(name, on=on)[1]) for name in names)
-    return [f"{DOUBTFUL}{name}" for name, record in records if record is not None and record.confidence in doubtful]
+    return [f"{DOUBTFUL}{name}"] if record is not None and record.confidence in doubtful else []
 
 
 def stamp(on: dt.date) -> str:

@@ -222,10 +222,10 @@ def _hand_over(
     rules, known = law.bank(today), law.policy(today).known
     rows = {int(lot.id): lot for lot in spending.lots(source, source.condition)}
     try:
-        rules.at(today, known).transferable(source.condition)
+        marks = rules.at(today, known).transferable(source.condition)
     except bank.CreditError as error:
         raise spending.refusal(error) from error
-    law.chargeable(spending.life_marks((rows[lot] for lot, _ in lots), today))
+    law.chargeable([*marks, *spending.life_marks((rows[lot] for lot, _ in lots), today)])
     for lot, _ in lots:
         last = bank.last_day(rows[lot], today, known, rules)
         if last < today:

@@ -117,12 +117,11 @@ class FeedVehicles(Action):
     def _find_accounts(self, work: Work, found: list[_Row]) -> None:
         going = [row for row in found if row.outcome is None]
         numbers = {row.given.account.upper() for row in going}
-        accounts = {account.number: account for account in Account.objects.filter(number__in=numbers)}
-        alone = [row.vehicle for row in going if row.vehicle is not None and row.given.account.upper() not in accounts]
-        there = Claim.objects.filter(vehicle_id__in=alone, ended_on=None).values_list("account_id", flat=True) if alone else ()
-        work.lock(*{*(account.pk for account in accounts.values()), *there})
-        for account in accounts.values():
-            account.refresh_from_db()
+        keys = dict(Account.objects.filter(number__in=numbers).values_list("number", "pk"))
+        alone = [row.vehicle for row in going if row.vehicle is not None and row.given.account.upper() not in keys]
+        there = Claim.objects.filter(vehicle_id__in=alone, ended_on=None) if alone else Claim.objects.none()
+        work.lock(*{*keys.values(), *there.values_list("account_id", flat=True)})
+        accounts = {found_.number: found_ for found_ in Account.objects.filter(pk__in=keys.values())}
         for row in going:
             account = accounts.get(row.given.account.upper())
             if not row.given.account:
