@@ -165,6 +165,30 @@ def test_owed_charges_are_met_by_credits_only_by_confirmed_rules() -> None:
         refused(SettleCharges(account=to.public_id, credits_g=12), owner, "credit_use_by_type")
 
 
+def test_charges_owed_are_not_met_in_money_at_a_doubtful_rate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from django.conf import settings
+
+    ready_law()
+    owner = person()
+    to = credited(owner, 40)
+    other = account(owner, "used", to.holder.public_id)
+    with clock.at(DAY):
+        do(TransferOwn(account=to.public_id, to_account=other.number, grams=40), owner)
+        do(WithdrawVehicle(claim=Claim.objects.get().public_id, reason="exported", grounds="x"), officer())
+    path = tmp_path / "rate.yaml"
+    entry = '{scheme: payg, condition: used, from: "2026-01-01", value: "7.00", known_from: "2025-11-30"}'
+    path.write_text(
+        "overlay: rate\ntitle: For a test\ndefaults: {reference: {title: for a test}, confidence: L}\nvalues:\n"
+        f"  charge_rate:\n    - {entry}\n"
+    )
+    monkeypatch.setitem(settings.OPTIONS, "CLEANFLEET_DEMO", True)
+    monkeypatch.setitem(settings.OPTIONS, "CLEANFLEET_VALUES", (str(path),))
+    with clock.at(DAY):
+        refused(SettleCharges(account=to.public_id), owner, "charge_rate")
+        confirm("charge_rate")
+        assert do(SettleCharges(account=to.public_id), owner)["money_cents"] == 40 * 700
+
+
 def test_the_stamp_changes_with_law_dates_and_confirmations() -> None:
     days = [dt.date(2026, 3, 1), dt.date(2026, 3, 2), dt.date(2026, 12, 31), dt.date(2027, 1, 1)]
     found = [law.stamp(day) for day in days]
