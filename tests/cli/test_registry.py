@@ -64,6 +64,32 @@ def test_from_an_empty_folder_to_an_audited_book(home: Path, tmp_path: Path) -> 
     assert "overwrites nothing" in run(home, "restore", str(copy), code=2)
 
 
+def test_lists_of_what_is_owed_due_and_held(home: Path) -> None:
+    person = do(home, "register_person", full_name="Aroha", email="aroha@example.nz")["person"]
+    holder = do(home, "register_holder", by=person, kind="person", holder_name="Aroha", address="Nelson")["holder"]
+    account = do(home, "open_account", by=person, holder=holder, condition="used", account_name="Kea")
+    officer = do(home, "register_person", full_name="Hemi", email="hemi@example.nz")["person"]
+    do(home, "assign_role", person=officer, role="case_officer")
+    number = str(account["number"])
+    do(home, "feed_vehicles", source="certifier", vehicles=[
+        {"account": number, "entry_channel": "used", "vin": "7AT0CF00000000001",
+         "attributes": {"vehicle_class": "MA", "tare_kg": 1600, "co2_g_per_km": "150", "co2_cycle": "3P-WLTP"}},
+    ])  # fmt: skip
+    do(home, "suspend_account", by=officer, account=number, until="2027-06-30", reason="convicted", grounds="x")
+    assert json.loads(run(home, "charges", number, "--json")) == []
+    (deadline,) = json.loads(run(home, "deadlines", number, "--json"))
+    assert (deadline["kind"], deadline["day"]) == ("suspension_ends", "2027-06-30")
+    assert "suspension_ends" in run(home, "deadlines", number, "--on", "2027-06-01")
+    assert "charges: none" in run(home, "charges", number)
+    told = json.loads(run(home, "held", "--by", officer, "--json"))
+    assert told["counts"] == {"unconfirmed:per_vehicle_rounding": 1}
+    assert told["vehicles"][0]["vehicle"] == "7AT0CF00000000001"
+    assert "1 unconfirmed:per_vehicle_rounding" in run(home, "held", "--by", officer)
+    assert "needs the agency role" in run(home, "held", "--by", person, code=2)
+    assert "there is no person 'per_0'" in run(home, "held", "--by", "per_0", code=2)
+    assert "there is no account 'CO2-1'" in run(home, "charges", "CO2-1", code=2)
+
+
 def test_what_can_not_be_done_is_one_line(home: Path, tmp_path: Path) -> None:
     assert "there is no database yet; run 'cleanfleet registry migrate'" in run(tmp_path / "new", "audit", code=2)
     assert "there is no operation 'fly'" in run(home, "do", "fly", stdin="{}", code=2)

@@ -40,13 +40,25 @@ def account(owner: Principal, condition: Any = "used", of: str | None = None) ->
     return Account.objects.get(public_id=made["account"])
 
 
-def ready_law() -> None:
-    """The agency confirms the doubtful values that charges rest on; one officer proposes, another approves."""
+#: The doubtful values that charges of single vehicles, and the life and use of credits, rest on.
+DOUBTFUL = (
+    "per_vehicle_rounding",
+    "credit_life_basis",
+    "credit_use_by_type",
+    "credit_vintages_taken",
+    "fleet_credits_earned_on",
+)
+
+
+def ready_law(*left_out: str) -> None:
+    """The agency confirms the doubtful values that charges and credits rest on; one officer proposes, another approves."""
     from cleanfleet.registry.rulings.operations import ApproveValue, ProposeValue
 
     one, other = officer("case_officer"), officer("approver")
-    do(ProposeValue(value="per_vehicle_rounding"), one)
-    do(ApproveValue(value="per_vehicle_rounding"), other)
+    for name in DOUBTFUL:
+        if name not in left_out:
+            do(ProposeValue(value=name), one)
+            do(ApproveValue(value=name), other)
 
 
 def verify(*accounts_: Account) -> None:

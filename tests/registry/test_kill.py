@@ -26,11 +26,12 @@ from cleanfleet.registry.accounts import enquiries
 from cleanfleet.registry.accounts import operations as accounts
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.permissions import system
-from cleanfleet.registry.charges import correcting, settling
+from cleanfleet.registry.charges import correcting, refunding, settling
 from cleanfleet.registry.erasing import operations as erasing
 from cleanfleet.registry.ledger import audit, rows
 from cleanfleet.registry.ledger.models import Operation, Principal
 from cleanfleet.registry.ledger.operations import Action, perform
+from cleanfleet.registry.notices.operations import MakeNotices
 from cleanfleet.registry.payments import operations as payments
 from cleanfleet.registry.rulings import law
 from cleanfleet.registry.rulings import operations as rulings
@@ -39,6 +40,7 @@ from cleanfleet.registry.transfers import reviving
 from cleanfleet.registry.transfers.surrendering import SurrenderCredits
 from cleanfleet.registry.vehicles import operations as vehicles
 from cleanfleet.registry.vehicles.models import Claim
+from cleanfleet.registry.vehicles.reassessing import ReassessVehicles
 from registry import databases
 from registry.bankfiles import stories as bank_stories
 from registry.fleets import stories
@@ -147,6 +149,34 @@ def _feed() -> Story:
         feed(car(of, vin="7AT0CF99999999999"))
     again = car(of, vin="7AT0CF99999999999", co2=120)
     return Story(vehicles.FeedVehicles.read({"source": "mvr", "vehicles": [car(of), again]}), system())
+
+
+def _reassess() -> Story:
+    owner, of = _owner()
+    assert owner
+    with clock.at(DAY):
+        feed(car(of), car(of, attributes={"vehicle_class": "MA", "tare_kg": 1600}))
+    ready_law()
+    return Story(ReassessVehicles(), system())
+
+
+def _overcharged() -> Story:
+    _, of, answer = _waiting()
+    with clock.at(DAY + "T12:05+13:00"):
+        paid = payments.TakeMessage(payment=answer["payment"], provider="local", event="e", outcome="succeeded", cents=4200)
+        do(paid, system())
+        claim = Claim.objects.order_by("-pk")[0].public_id
+        do(correcting.WithdrawVehicle(claim=claim, reason="exported", grounds="x"), officer())
+    return Story(refunding.RefundOvercharge(account=of.public_id, reference="r"), officer("finance"))
+
+
+def _noted() -> Story:
+    ready_law()
+    owner, of = _owner()
+    with clock.at(DAY):
+        (row,) = feed(car(of))
+        do(vehicles.DisputeVehicle(claim=row["claim"], reason="wrong_co2"), owner)
+    return Story(MakeNotices(), system(), "2026-05-01")
 
 
 def _payment(outcome: str) -> Callable[[], Story]:
@@ -330,6 +360,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "approve_value": _value(rulings.ApproveValue, "approver"),
     "revoke_value": _value(rulings.RevokeValue, "approver"),
     "feed_vehicles": _feed,
+    "reassess_vehicles": _reassess,
     "reject_vehicle": _claim(vehicles.RejectVehicle),
     "dispute_vehicle": _claim(vehicles.DisputeVehicle, reason="wrong_co2", explanation="x"),
     "decide_dispute": _claim(vehicles.DecideDispute, "officer", dispute=True, details_stand=True, grounds="x"),
@@ -342,6 +373,8 @@ STORIES: dict[str, Callable[[], Story]] = {
     "time_out_payment": _timed_out,
     "refund_payment": _late,
     "settle_charges": _settle,
+    "refund_overcharge": _overcharged,
+    "make_notices": _noted,
     "correct_vehicle": _accepted(
         correcting.CorrectVehicle, attributes={"co2_g_per_km": "82"}, reason="wrong_co2", grounds="x"
     ),

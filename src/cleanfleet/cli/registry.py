@@ -262,7 +262,7 @@ def daily(json_: JsonOption = False) -> None:
     with _registry():
         from cleanfleet.registry import daily as work
 
-        done = {"accepted": work.auto_accept(), **work.run()}
+        done = {**work.run(), "accepted": work.auto_accept()}
         if json_:
             _print(done)
         else:

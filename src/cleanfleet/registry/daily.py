@@ -13,14 +13,17 @@ from .fleets import applications as fleets
 from .fleets import settling
 from .fleets.operations import BringUpToDate, FallFleetYearDue
 from .ledger.models import Balance
-from .ledger.operations import Action, perform
+from .ledger.operations import Action, digest, perform
+from .notices.operations import MakeNotices, pending
 from .payments.models import Payment
 from .payments.operations import TimeOutPayment
-from .refusals import Conflict
+from .refusals import Conflict, NotDetermined
+from .rulings import law
 from .transfers.models import Offer
 from .transfers.operations import ExpireCredits, LapseTransfer
 from .transfers.reviving import ReviveCredits, reviving
 from .vehicles.models import Claim
+from .vehicles.reassessing import ReassessVehicles, stale
 
 
 def time_out() -> int:
@@ -45,15 +48,35 @@ def auto_accept() -> int:
     return accepted
 
 
+def reassess() -> int:
+    """Ask the law again for vehicles that wait, where it or the agency's confirmations have changed; the number of vehicles."""
+    asked = 0
+    while (first := stale(law.stamp(clock.today())).values_list("pk", flat=True).first()) is not None:
+        done = perform(ReassessVehicles(), by=system(), key=f"reassess:{clock.now().isoformat()}:{first}:{asked}")
+        if done.repeated or not done.answer["asked"]:
+            break
+        asked += done.answer["asked"]
+    return asked
+
+
+def notices() -> int:
+    """Note which deadlines are near or over; how many notices were made now."""
+    waiting = pending(clock.today())
+    if not waiting:
+        return 0
+    done = perform(MakeNotices(), by=system(), key=f"notices:{clock.today()}:{digest(repr(waiting))[:32]}")
+    return 0 if done.repeated else int(done.answer["made"])
+
+
 def run() -> dict[str, Any]:
-    """Time-outs, lapsed offers, suspensions that are over, fleet average that begins, fleet years that fall due, credits that
-    lapsed and live again by the law as known now, expired credits.
+    """Vehicles asked about again, time-outs, lapsed offers, suspensions that are over, fleet average that begins, fleet years that
+    fall due, credits that lapsed and live again by the law as known now, expired credits; then notices of what is near or over.
 
     Gives how many of each were done.
     """
     today = clock.today()
     counts = ("lapsed", "lifted", "schemes", "fleet_years_due", "revived_accounts", "expired_accounts")
-    done = {"timed_out": time_out(), **dict.fromkeys(counts, 0)}
+    done = {"reassessed": reassess(), "timed_out": time_out(), **dict.fromkeys(counts, 0)}
     for offer in list(Offer.objects.filter(state="offered", lapses_on__lt=today).values_list("public_id", flat=True)):
         done["lapsed"] += _try(LapseTransfer(offer=offer), f"lapse:{offer}")
     over = Account.objects.filter(state="suspended", suspended_until__lt=today).values_list("public_id", flat=True)
@@ -69,12 +92,13 @@ def run() -> dict[str, Any]:
     holding = Balance.objects.filter(bucket__kind="held", amount__gt=0).values_list("bucket__owner__public_id", flat=True)
     for account in sorted(set(holding)):
         done["expired_accounts"] += _try(ExpireCredits(account=account), f"expiry:{account}:{today}")
+    done["notices"] = notices()
     return done
 
 
 def _try(action: Action, key: str) -> int:
-    """1 where it was done now; 0 where it had been done, or somebody else was first."""
+    """1 where it was done now; 0 where it had been done, somebody else was first, or the agency has a value to confirm first."""
     try:
         return int(not perform(action, by=system(), key=key).repeated)
-    except Conflict:
+    except (Conflict, NotDetermined):
         return 0

@@ -11,16 +11,19 @@ _MODULES = (
     "accounts.enquiries",
     "rulings.operations",
     "vehicles.operations",
+    "vehicles.reassessing",
     "payments.operations",
     "acceptance.operations",
     "charges.settling",
     "charges.correcting",
+    "charges.refunding",
     "transfers.operations",
     "transfers.reviving",
     "transfers.surrendering",
     "fleets.operations",
     "bankfiles.operations",
     "erasing.operations",
+    "notices.operations",
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 from beancount import loader
 
 from cleanfleet.registry import backup, clock
+from cleanfleet.registry.acceptance.operations import AcceptVehicles
 from cleanfleet.registry.charges.correcting import WithdrawVehicle
 from cleanfleet.registry.ledger import audit, book
 from cleanfleet.registry.ledger.models import Operation
@@ -20,7 +21,7 @@ from cleanfleet.registry.transfers.operations import AcceptTransfer, OfferTransf
 from cleanfleet.registry.vehicles.models import Claim
 from registry import databases
 from registry.charges.test_correcting import charged
-from registry.people import account, credited, do, officer, person, ready_law, verify
+from registry.people import account, car, credited, do, feed, officer, person, ready_law, verify
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -111,3 +112,15 @@ def test_a_backup_comes_back_whole_and_overwrites_nothing(story: tuple[int, int]
         databases.use(database, tmp_path)
         if database:
             databases.admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_vehicle_with_chassis_and_vin_is_called_by_its_vin() -> None:
+    ready_law()
+    owner = person()
+    with clock.at("2026-04-02"):
+        to = account(owner)
+        row = car(to, co2=100)
+        (entered,) = feed({**row, "chassis": "ZVW30-1234567"})
+        do(AcceptVehicles(account=to.public_id, vehicles=[entered["claim"]]), owner)
+        found = statement(to, dt.date(2026, 4, 1), dt.date(2026, 4, 30))
+    assert [entry.vehicle for entry in found.entries] == [row["vin"]]

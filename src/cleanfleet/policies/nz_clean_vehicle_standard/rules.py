@@ -74,9 +74,7 @@ def excluded_by_wheels(
     )
 
 
-def exclusion_reason(
-    deciding_date,
-    standard_starts_on,
+def exclusion_ground(
     exclusion,
     exclusion_counts,
     excluded_by_class,
@@ -85,10 +83,8 @@ def exclusion_reason(
     is_over_age,
     excluded_by_wheels,
 ):
-    """Why the vehicle is outside the standard, the first ground that applies, or `none`. ss 171, 172; reg 5."""
+    """Why the vehicle itself is outside the standard, the first ground that applies, or `none`. ss 171, 172; reg 5."""
     return choose(
-        deciding_date < standard_starts_on,
-        "before_standard",
         exclusion_counts,
         exclusion,
         excluded_by_class != "none",
@@ -99,6 +95,11 @@ def exclusion_reason(
         "over_40_years",
         excluded_by_wheels,
     )
+
+
+def exclusion_reason(deciding_date, standard_starts_on, exclusion_ground):
+    """Why the vehicle is outside the standard: its day, or else its own ground. s 171."""
+    return choose(deciding_date < standard_starts_on, "before_standard", exclusion_ground)
 
 
 def verdict(exclusion_reason):

@@ -29,6 +29,7 @@ from cleanfleet.registry.vehicles.operations import MOST
 from cleanfleet.registry.vehicles.states import CLAIM
 
 from . import spending
+from .clearing import clearance as clearance
 from .models import Acceptance, Line
 from .states import ACCEPTANCE
 
@@ -171,8 +172,9 @@ def refused(refusal: Refusal) -> dict[str, Any]:
 
 
 def told(acceptance: Acceptance, answer: Answer) -> dict[str, Any]:
-    """The outcome of one vehicle."""
-    return {"outcome": acceptance.state, "credit_g": answer.credit_g, "charge_g": answer.charge_g}
+    """The outcome of one vehicle; with the reason where nothing accrues."""
+    found = {"outcome": acceptance.state, "credit_g": answer.credit_g, "charge_g": answer.charge_g}
+    return {**found, "reason": answer.reason} if answer.reason else found
 
 
 def summary(acceptance: Acceptance) -> dict[str, Any]:
@@ -283,14 +285,17 @@ class Accepting:
         found = []
         for number, (claim, answer) in zip(numbers, self.kept, strict=True):
             asked = (number, claim.pk, claim.version_id, work.number, work.today, policy.known, policy.digest)
-            found.append((*asked, *(getattr(answer, name) for name in figures)))
+            told_ = answer._replace(vehicle_type=answer.vehicle_type or "")
+            found.append((*asked, *(getattr(told_, name) for name in figures)))
         rows.insert("vehicles_result", (*head, *figures), found)
         return numbers
 
 
 def _set_state(claims: Sequence[Claim], state: str) -> None:
+    """Take claims to a state; what is accepted isn't held any more, whatever its preview said."""
+    more: dict[str, Any] = {"missing": "", "held_since": None} if state == "accepted" else {}
     for start in range(0, len(claims), 500):
-        Claim.objects.filter(pk__in=[claim.pk for claim in claims[start : start + 500]]).update(state=state)
+        Claim.objects.filter(pk__in=[claim.pk for claim in claims[start : start + 500]]).update(state=state, **more)
 
 
 def _post(work: Work, account: Account, acceptance: Acceptance, *, unpaid: bool = False) -> None:
@@ -385,7 +390,7 @@ def _not_paid(work: Work, payment: Payment) -> dict[str, Any]:
 
 
 @payments.handles("acceptance", "reverse")
-def _reversed(work: Work, payment: Payment) -> dict[str, Any]:
+def money_taken_back(work: Work, payment: Payment) -> dict[str, Any]:
     """The card holder's bank took the money back: the charge is owed again, in cents; the vehicles stay accepted."""
     owner = payment.account_id
     work.move(
@@ -405,26 +410,3 @@ def _reversed(work: Work, payment: Payment) -> dict[str, Any]:
         about="payment",
     )
     return {"owed_cents": payment.cents}
-
-
-def clearance(kind: str, number: str) -> dict[str, Any]:
-    """What the registers ask: whether a vehicle may be registered or get its WoF/CoF, by an identifier.
-
-    ``cleared`` is true once it is accepted: for ``registration`` (used and parallel imports) or for ``wof_cof`` (vehicles of
-    a distributor). A vehicle that nobody has accepted is never cleared.
-    """
-    from cleanfleet.registry.vehicles.identify import normalised
-
-    value = normalised(kind, number)
-    claim = (
-        Claim.objects.filter(vehicle__identifiers__kind=kind, vehicle__identifiers__value=value, ended_on=None)
-        .values_list("state", "entry_channel")
-        .first()
-    )
-    if claim is None:
-        return {"cleared": False, "for": None, "reason": "no account has accepted this vehicle"}
-    state, channel = claim
-    what = "wof_cof" if channel == "distributor_new" else "registration"
-    if state == "accepted":
-        return {"cleared": True, "for": what, "reason": None}
-    return {"cleared": False, "for": what, "reason": f"the vehicle is {CLAIM.shown[state]}"}

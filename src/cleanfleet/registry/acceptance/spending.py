@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db.models import BigIntegerField, Case, F, OuterRef, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 
 from cleanfleet import credits as bank
+from cleanfleet.credits.life import life
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.ledger import book
 from cleanfleet.registry.ledger.models import Movement
@@ -20,6 +21,8 @@ from cleanfleet.registry.vehicles.models import Result
 
 #: The one pool of grams of a condition, whatever the vehicles' type (a reading, graded low).
 CREDIT = "credit:{}"
+#: What a use of credits for a charge rests on besides the rules that the bank marks: grams of both types in one pool.
+USE = ("credit_use_by_type",)
 
 
 def unit_of(account: Account) -> str:
@@ -74,6 +77,11 @@ def lapsed(owner: int | None = None, lot: int | None = None, kind: str = "expire
     return {place: amount for place, amount in found.items() if amount > 0}
 
 
+def unused(owner: int, lot: int, kind: str) -> int:
+    """Grams of the lot that ended on the owner's account in one of :data:`UNUSED`; see :func:`lapsed`."""
+    return lapsed(owner, lot, kind).get((owner, lot), 0)
+
+
 def plan(
     account: Account,
     grams: int,
@@ -86,12 +94,13 @@ def plan(
 ) -> bank.Plan:
     """The lots that so many grams would come from on that day; ``among`` are the account's lots where they were read already.
 
-    Raises :class:`Short`, naming pool, vintage, needed, free and reserved; :class:`NotDetermined`; :class:`Forbidden` where the
-    rules don't allow it; :class:`Invalid`.
+    Raises :class:`Short`, naming pool, vintage, needed, free and reserved; :class:`NotDetermined`, also where it rests on a
+    doubtful value that the agency hasn't confirmed; :class:`Forbidden` where the rules don't allow it; :class:`Invalid`.
     """
+    found = lots(account, account.condition) if among is None else list(among)
     try:
-        return bank.plan(
-            lots(account, account.condition) if among is None else among,
+        planned = bank.plan(
+            found,
             grams,
             pool=account.condition,
             on=on,
@@ -100,9 +109,28 @@ def plan(
             year=year,
             vintages=vintages,
             for_transfer=for_transfer,
-        ).require()
+        )
+        confirmed(planned, found, use=not for_transfer)
+        return planned.require()
     except bank.CreditError as error:
         raise refusal(error) from error
+
+
+def confirmed(planned: bank.Plan, found: Iterable[bank.Lot], *, use: bool) -> None:
+    """Refuse a plan that rests on doubtful values which the agency hasn't confirmed: the rules of the lots that it takes, of
+    those that it leaves out as expired, and, where credits are used for a charge (``use``), of the common pool of both types."""
+    marks = list(planned.marks)
+    if planned.left_out.get("expired"):
+        marks += life_marks((lot for lot in found if lot.free), planned.on)
+    if use:
+        marks += law.marks(planned.on, *USE)
+    law.chargeable(marks)
+
+
+def life_marks(found: Iterable[bank.Lot], on: dt.date) -> list[str]:
+    """The marks of what says how long the lots live."""
+    reading = law.bank(on).at(on, law.policy(on).known)
+    return [mark for lot in found for mark in life(lot, reading)[1]]
 
 
 def refusal(error: bank.CreditError) -> Exception:

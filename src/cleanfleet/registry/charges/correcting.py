@@ -1,64 +1,32 @@
 """Correcting an accepted vehicle, or withdrawing it: the book gets the difference, in the original year and vintage.
 
 Decision 24: credits taken back that were spent or given away never touch who received them; the account owes them as a charge of the
-vehicle's year. Money charged too much becomes a refund that is due, never credits. Nothing shrinks to fit.
+vehicle's year, at that year's rate. Money charged too much becomes a refund that is due, never credits. Nothing shrinks to fit. A
+correction there and back leaves every sum as it was, as far as nothing happened in between (:mod:`.meeting`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import pydantic
+from django.db.models import Sum
 
 from cleanfleet.registry.acceptance import spending
-from cleanfleet.registry.acceptance.models import Acceptance, Line
 from cleanfleet.registry.acceptance.operations import charge_unit
-from cleanfleet.registry.accounts.models import Account
-from cleanfleet.registry.ledger import book
+from cleanfleet.registry.accounts import permissions
+from cleanfleet.registry.accounts.models import Account, Grant
 from cleanfleet.registry.ledger.models import LawSnapshot, Movement
 from cleanfleet.registry.ledger.operations import Private, Work, canonical
-from cleanfleet.registry.payments.operations import MONEY
 from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotDetermined
 from cleanfleet.registry.rulings import law
 from cleanfleet.registry.vehicles import assessing
 from cleanfleet.registry.vehicles.models import Claim, Result, Version
 from cleanfleet.registry.vehicles.operations import OnClaim
 
-from .models import Correction
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How an accepted vehicle stands in the book now: its last result, and how its charge is met."""
-
-    acceptance: Acceptance
-    line: Line
-    result: Result
-    offset_g: int
-    money_g: int
-
-    @property
-    def unpaid_g(self) -> int:
-        """Grams of its charge that were neither offset nor paid with it (the phase-in, an earlier correction)."""
-        return self.result.charge_g - self.offset_g - self.money_g
-
-
-def standing(claim: Claim) -> Standing:
-    """Where an accepted pay-as-you-go vehicle stands; :class:`Conflict` for any other."""
-    line = (
-        Line.objects.filter(claim=claim, acceptance__state="accepted")
-        .select_related("acceptance__account", "result")
-        .first()
-    )
-    if claim.state != "accepted" or line is None:
-        raise Conflict("wrong_state", f"the vehicle is {claim.state}; only an accepted one can be corrected or withdrawn")
-    if line.acceptance.scheme != "payg":
-        raise Conflict("fleet", "a vehicle of a fleet average is corrected by its year's determination")
-    last = Correction.objects.filter(claim=claim).select_related("after").order_by("-pk").first()
-    if last is not None and last.after is not None:
-        return Standing(line.acceptance, line, last.after, last.offset_g, last.money_g)
-    return Standing(line.acceptance, line, line.result, line.offset_g, line.money_g)
+from . import meeting
+from .meeting import Standing, standing
+from .models import Correction, Settlement
 
 
 class CorrectVehicle(OnClaim):
@@ -110,11 +78,12 @@ class CorrectVehicle(OnClaim):
             known=known,
             law=LawSnapshot.objects.get(digest=policy.digest),
             **{name: getattr(answer, name) for name in _FIGURES},
+            vehicle_type=answer.vehicle_type or "",
         )
         return _correct(work, claim, now, after, self.reason)
 
 
-_FIGURES = ("vehicle_type", "flags", "co2", "target", "difference", "credit_g", "charge_g", "charge_cents")
+_FIGURES = ("flags", "co2", "target", "difference", "credit_g", "charge_g", "charge_cents")
 
 
 class WithdrawVehicle(OnClaim):
@@ -132,9 +101,6 @@ class WithdrawVehicle(OnClaim):
 
 
 def _officer(work: Work, claim: Claim) -> None:
-    from cleanfleet.registry.accounts import permissions
-    from cleanfleet.registry.accounts.models import Grant
-
     permissions.require_role(work.by, "case_officer")
     if Grant.objects.filter(principal=work.by, account=claim.account, ended=None).exists():
         raise Forbidden("own_case", "nobody decides on their own account's vehicles", field="claim")
@@ -142,25 +108,28 @@ def _officer(work: Work, claim: Claim) -> None:
 
 def _correct(work: Work, claim: Claim, now: Standing, after: Result | None, reason: str) -> dict[str, Any]:
     """Post the difference between what stands and what should (nothing, for a withdrawal)."""
-    account, on = now.acceptance.account, now.acceptance.on
+    account, on = now.account, now.acceptance.on
+    if Settlement.objects.filter(account=account, state="waiting").exists():
+        raise Conflict(
+            "settlement_waits", "a settlement of this account waits for its payment; correct the vehicle after it"
+        )
     new_credit, new_charge = (after.credit_g, after.charge_g) if after is not None else (0, 0)
-    shortfall = _credits(work, account, now, new_credit - now.result.credit_g)
-    offset, money, refund = now.offset_g, now.money_g, 0
     before = charge_unit(account.condition, now.result.vehicle_type, on)
     unit = charge_unit(account.condition, after.vehicle_type, on) if after is not None else before
-    if unit != before and now.result.charge_g:
+    if unit != before and now.total_g:
         raise NotDetermined(
             "type_changed",
             "a charge whose vehicle's type changes is corrected by withdrawing the vehicle",
             missing=["vehicle_type"],
         )
+    shortfall = _credits(work, account, now, new_credit - now.result.credit_g)
     change = new_charge - now.result.charge_g
-    if change > 0:
-        work.move(
-            unit, work.bucket(None, "assessed", unit), work.bucket(account.pk, "owed", unit), change, subject=now.result.pk
-        )
-    elif change < 0:
-        offset, money, refund = _less(work, account, now, unit, -change)
+    refund = taken = 0
+    if change + shortfall < 0:
+        refund = meeting.relieve(work, now, unit, -change - shortfall)
+    elif change + shortfall > 0:
+        taken = meeting.charge(work, now, unit, change + shortfall)
+    accepted = now.ways[0]
     Correction.objects.create(
         claim=claim,
         before=now.result,
@@ -169,10 +138,10 @@ def _correct(work: Work, claim: Claim, now: Standing, after: Result | None, reas
         reason=reason,
         credit_change_g=new_credit - now.result.credit_g,
         charge_change_g=change,
-        refund_cents=refund,
+        refund_cents=refund - taken,
         shortfall_g=shortfall,
-        offset_g=offset,
-        money_g=money,
+        offset_g=accepted.kept_offset_g,
+        money_g=accepted.kept_money_g,
     )
     return {
         "claim": claim.public_id,
@@ -181,96 +150,47 @@ def _correct(work: Work, claim: Claim, now: Standing, after: Result | None, reas
         "credit_change_g": new_credit - now.result.credit_g,
         "charge_change_g": change,
         "shortfall_g": shortfall,
-        "refund_cents": refund,
+        "refund_cents": refund - taken,
     }
 
 
 def _credits(work: Work, account: Account, now: Standing, change: int) -> int:
-    """Issue more into the original lot, or take back from it; what is no longer there is owed. Gives that shortfall."""
+    """Issue more into the original lot, or take back from it; what is no longer there is owed. Gives the change of what is owed."""
     if not change:
         return 0
-    unit, on = spending.unit_of(account), now.acceptance.on
+    on, subject = now.acceptance.on, now.result.pk
+    unit = spending.unit_of(account)
     lot = work.lot(unit, account.pk, on.year, on)
-    issued, held = work.bucket(None, "issued", unit), work.bucket(account.pk, "held", unit)
-    if change > 0:
-        work.move(unit, issued, held, change, lot=lot, subject=now.result.pk)
-        return 0
-    there = next((row.amount for row in book.lots(account.pk, "held", unit) if row.lot == lot), 0)
-    taken = min(there, -change)
-    if taken:
-        work.move(unit, held, work.bucket(None, "cancelled", unit), taken, lot=lot, subject=now.result.pk)
-    shortfall = -change - taken
-    for kind in spending.UNUSED:
-        unused = min(shortfall, spending.lapsed(account.pk, lot, kind).get((account.pk, lot), 0))
-        if unused:
-            cancelled = work.bucket(None, "cancelled", unit)
-            work.move(unit, work.bucket(None, kind, unit), cancelled, unused, lot=lot, subject=now.result.pk)
-        shortfall -= unused
-    if shortfall:
-        owing = charge_unit(account.condition, now.result.vehicle_type, on)
-        work.move(
-            owing,
-            work.bucket(None, "assessed", owing),
-            work.bucket(account.pk, "owed", owing),
-            shortfall,
-            subject=now.result.pk,
-        )
+    held = work.bucket(account.pk, "held", unit)
+    cancelled = work.bucket(None, "cancelled", unit)
+    if change > 0:  # what was owed for an earlier correction, first; what it took back comes again from where it went
+        left = change - min(change, now.shortfall_g)
+        sources = []
+        for kind in (*spending.UNUSED, "held"):
+            again = min(left, _taken_back(now, lot, kind))
+            sources.append((cancelled, held if kind == "held" else work.bucket(None, kind, unit), again))
+            left -= again
+        sources.append((work.bucket(None, "issued", unit), held, left))
+        for source, target, grams in sources:
+            if grams:
+                work.move(unit, source, target, grams, lot=lot, subject=subject)
+        return -min(change, now.shortfall_g)
+    shortfall = -change
+    for kind in ("held", *spending.UNUSED):
+        # What was of no use to anybody isn't owed.
+        there = meeting.free(account, unit, lot) if kind == "held" else spending.unused(account.pk, lot, kind)
+        taken = min(there, shortfall)
+        if taken:
+            source = held if kind == "held" else work.bucket(None, kind, unit)
+            work.move(unit, source, cancelled, taken, lot=lot, subject=subject)
+        shortfall -= taken
     return shortfall
 
 
-def _less(work: Work, account: Account, now: Standing, unit: str, grams: int) -> tuple[int, int, int]:
-    """Take grams of a charge back: what is still owed first, then what was paid, then what was offset.
-
-    Gives the grams that stay met by credits and by money, and the cents to be given back.
-    """
-    reversed_ = work.bucket(None, "reversed", unit)
-    unpaid = min(grams, now.unpaid_g, book.balance(account.pk, "owed", unit))
-    if unpaid:
-        work.move(unit, work.bucket(account.pk, "owed", unit), reversed_, unpaid, subject=now.result.pk)
-    paid = min(grams - unpaid, now.money_g)
-    refund = 0
-    if paid:
-        refund = paid * (now.result.charge_cents // now.result.charge_g)
-        work.move(unit, work.bucket(None, "met_by_money", unit), reversed_, paid, subject=now.result.pk)
-        due = work.bucket(account.pk, "refund_due", MONEY)
-        work.move(MONEY, work.bucket(None, "revenue", MONEY), due, refund, subject=now.result.pk)
-        charged = work.bucket(None, "charged", MONEY)
-        work.move(MONEY, work.bucket(None, "paid", MONEY), charged, refund, subject=now.result.pk)
-    given_back = grams - unpaid - paid
-    if given_back > now.offset_g:
-        raise Conflict(
-            "settled_together", "the charge was met by a settlement; its grams are given back by the agency's finance"
-        )
-    if given_back:
-        work.move(unit, work.bucket(None, "met_by_credits", unit), reversed_, given_back, subject=now.result.pk)
-        credit = spending.unit_of(account)
-        used, held = work.bucket(None, "used", credit), work.bucket(account.pk, "held", credit)
-        for lot, amount in _offset_by(now, given_back):
-            work.move(credit, used, held, amount, lot=lot, subject=now.result.pk)
-    return now.offset_g - given_back, now.money_g - paid, refund
-
-
-def _offset_by(now: Standing, grams: int) -> list[tuple[int, int]]:
-    """(lot, grams) of the credits that met the last ``grams`` of the vehicle's offset: lots serve the lines in their order."""
-    lines = Line.objects.filter(acceptance=now.acceptance).order_by("pk").values_list("pk", "offset_g")
-    before = 0
-    for line, offset in lines:
-        if line == now.line.pk:
-            break
-        before += offset
-    first, last = before + now.offset_g - grams, before + now.offset_g
-    used = Movement.objects.filter(
-        subject=now.acceptance.pk,
-        about="acceptance",
-        lot__isnull=False,
-        target__kind="used",
-        source__owner_id=now.acceptance.account_id,
-    )
-    used = used.filter(seal_id__in=[now.acceptance.begun_id, now.acceptance.ended_id])
-    found, position = [], 0
-    for lot, amount in used.order_by("seal_id", "line").values_list("lot_id", "amount"):
-        low, high = max(first, position), min(last, position + amount)
-        if high > low and lot is not None:
-            found.append((lot, high - low))
-        position += amount
-    return found
+def _taken_back(now: Standing, lot: int, kind: str) -> int:
+    """Grams of the lot that the vehicle's corrections took back from a bucket and didn't give again."""
+    results = Result.objects.filter(claim=now.line.claim_id).values("pk")
+    moved = Movement.objects.filter(lot_id=lot, about="result", subject__in=results)
+    out = moved.filter(source__kind=kind, target__kind="cancelled").aggregate(n=Sum("amount"))["n"] or 0
+    back = moved.filter(source__kind="cancelled", target__kind=kind).aggregate(n=Sum("amount"))["n"] or 0
+    return int(out) - int(back)

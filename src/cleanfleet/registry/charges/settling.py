@@ -6,9 +6,11 @@ import datetime as dt
 from typing import Any
 
 import pydantic
+from django.db import connection
+from django.db.models import F, Sum
 
 from cleanfleet.registry.acceptance import spending
-from cleanfleet.registry.acceptance.operations import Grams, Vintage
+from cleanfleet.registry.acceptance.operations import Grams, Vintage, money_taken_back
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.operations import OnAccount
@@ -20,7 +22,7 @@ from cleanfleet.registry.payments.models import Payment
 from cleanfleet.registry.refusals import Conflict, Invalid, NotDetermined
 from cleanfleet.registry.rulings import law
 
-from .models import Part, Settlement
+from .models import Met, Part, Settlement
 from .states import SETTLEMENT
 
 
@@ -35,12 +37,75 @@ def owed(account: Account) -> list[tuple[str, int]]:
 
 
 def rate(unit: str, on: dt.date, scheme: str = "payg") -> int:
-    """Cents for each gram of a unit of charge, at the rate of its year (rates change on 1 January), as known on ``on``."""
-    _, condition, _, year = unit.split(":")
-    value, _ = law.policy(on).value("charge_rate", on=dt.date(int(year), 12, 31), scheme=scheme, condition=condition)
-    if value is None:
+    """Cents for each gram of a unit of charge, at the rate of its year (rates change on 1 January), as it was known then, or on
+    ``on`` where that is earlier. Raises :class:`NotDetermined`, also for a doubtful rate that the agency hasn't confirmed."""
+    cents, _, marks = rate_and_law(unit, on, scheme)
+    law.chargeable(marks)
+    return cents
+
+
+def rate_and_law(unit: str, on: dt.date, scheme: str = "payg") -> tuple[int, str, list[str]]:
+    """The same rate, the law that says so, and its marks: to be shown, doubtful or not."""
+    _, condition, _, year = unit.split(":")[:4]
+    end = dt.date(int(year), 12, 31)
+    policy = law.policy(min(on, end))
+    value, record = policy.value("charge_rate", on=end, scheme=scheme, condition=condition)
+    if value is None or record is None:
         raise NotDetermined("not_determined", f"the rate of {year} isn't known", missing=["charge_rate"])
-    return int(value * 100)
+    cents = value * 100
+    if cents != int(cents):
+        raise ArithmeticError(f"a rate of {value} NZ$ for each gram is no whole number of cents")
+    reference = "; ".join(f"{r.title}, {r.section}" for r in record.references)[:200]
+    return int(cents), reference, law.marks_of(policy, "charge_rate", record)
+
+
+#: (claim, grams, first day) of the vehicles behind what is owed in one unit, the oldest claim first.
+Behind = list[tuple[int, int, dt.date]]
+
+
+def outstanding(account: Account) -> dict[str, Behind]:
+    """By unit, the vehicles whose charges make up what the account owes."""
+    return {unit: vehicles for (_, unit), vehicles in outstanding_by_account(account).items()}
+
+
+def outstanding_by_account(account: Account | None = None) -> dict[tuple[int, str], Behind]:
+    """By account and unit, the vehicles whose charges make up what is owed: of one account, or of all."""
+    moved: dict[tuple[int, str, int], tuple[int, dt.date]] = {}
+    with connection.cursor() as cursor:
+        if account is None:
+            cursor.execute(_OUTSTANDING.replace("b.owner_id = %s", "b.owner_id IS NOT NULL"))
+        else:
+            cursor.execute(_OUTSTANDING, [account.pk, account.pk])
+        for owner, unit, claim, grams, since in cursor.fetchall():
+            day = since if isinstance(since, dt.date) else dt.date.fromisoformat(str(since)[:10])
+            moved[owner, unit, claim] = (int(grams), day)
+    met = Met.objects.filter(part__settlement__state="settled")
+    if account is not None:
+        met = met.filter(part__settlement__account=account)
+    settled = met.values_list("part__settlement__account_id", "part__unit", "claim_id")
+    for owner, unit, claim, grams in settled.annotate(n=Sum(F("offset_g") + F("money_g"))):
+        there = moved.get((owner, unit, claim))
+        if there is not None:
+            moved[owner, unit, claim] = (there[0] - grams, there[1])
+    found: dict[tuple[int, str], Behind] = {}
+    for (owner, unit, claim), (grams, day) in sorted(moved.items()):
+        if grams:
+            found.setdefault((owner, unit), []).append((claim, grams, day))
+    return found
+
+
+#: What each vehicle brought into the account's owed buckets and what its acceptance and corrections took out; the first day of it.
+_OUTSTANDING = """
+SELECT m.owner_id, u.code, r.claim_id, sum(m.amount), min(m.on_day) FROM (
+    SELECT b.owner_id, i.unit_id, i.subject, i.amount, o.effective_on AS on_day FROM ledger_movement i
+    JOIN ledger_bucket b ON b.id = i.target_id JOIN ledger_operation o ON o.id = i.operation_id
+    WHERE b.owner_id = %s AND b.kind = 'owed' AND i.about = 'result'
+    UNION ALL
+    SELECT b.owner_id, t.unit_id, t.subject, -t.amount, NULL FROM ledger_movement t
+    JOIN ledger_bucket b ON b.id = t.source_id
+    WHERE b.owner_id = %s AND b.kind = 'owed' AND t.about = 'result'
+) m JOIN vehicles_result r ON r.id = m.subject JOIN ledger_unit u ON u.id = m.unit_id
+GROUP BY m.owner_id, u.code, r.claim_id HAVING sum(m.amount) <> 0"""
 
 
 class SettleCharges(OnAccount):
@@ -86,7 +151,8 @@ class SettleCharges(OnAccount):
         )
         for part in parts:
             part.settlement = settlement
-        Part.objects.bulk_create(parts)
+            part.save()
+        _attribute(account, parts)
         work.law(law.policy(work.today))
         if money:
             spending.take(work, account, takes, "held", "reserved", subject=settlement.pk, about="settlement")
@@ -96,6 +162,20 @@ class SettleCharges(OnAccount):
             spending.take(work, account, takes, "held", "used", subject=settlement.pk, about="settlement")
             _meet(work, settlement)
         return _told(settlement)
+
+
+def _attribute(account: Account, parts: list[Part]) -> None:
+    """Note which vehicles' charges the parts meet: credits go to the oldest first, the rest is money."""
+    vehicles = outstanding(account)
+    rows = []
+    for part in parts:
+        offset, money = part.offset_g, part.money_g
+        for claim, grams, _ in vehicles.get(part.unit, ()):
+            by_credits = min(offset, grams)
+            by_money = min(money, grams - by_credits)
+            offset, money = offset - by_credits, money - by_money
+            rows.append(Met(part=part, claim_id=claim, offset_g=by_credits, money_g=by_money))
+    Met.objects.bulk_create(rows, batch_size=500)
 
 
 def _meet(work: Work, settlement: Settlement) -> None:
@@ -153,3 +233,6 @@ def _not_paid(work: Work, payment: Payment) -> dict[str, Any]:
         settlement.save(update_fields=["state", "ended"])
         _move_reserved(work, settlement, "held")
     return _told(settlement)
+
+
+payments.handles("charges", "reverse")(money_taken_back)

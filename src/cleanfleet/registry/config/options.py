@@ -66,6 +66,8 @@ OPTIONS = (
     Option("CLEANFLEET_KNOWN", _day, "", "read the law as known on this day instead of the clock's"),
     Option("CLEANFLEET_QUOTE_MINUTES", _positive, "30", "how long a quote and its reserved credits wait for the payment"),
     Option("CLEANFLEET_OFFER_DAYS", _positive, "14", "after how many days an offered transfer lapses"),
+    Option("CLEANFLEET_NOTICE_DAYS", _positive, "7", "how many days before a deadline its notice is made (90 for credits)"),
+    Option("CLEANFLEET_REMIND_DAYS", _positive, "5", "after how many days an answer that is overdue is reminded of again"),
     Option("CLEANFLEET_DEBIT_DAYS", _positive, "5", "how long a direct debit of a fleet year waits for the bank's answer"),
     Option(
         "CLEANFLEET_SETTLE_DAYS",

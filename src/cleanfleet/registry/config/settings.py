@@ -49,6 +49,7 @@ ROOMS = (
     "transfers",
     "fleets",
     "bankfiles",
+    "notices",
 )
 INSTALLED_APPS = [f"cleanfleet.registry.{room}" for room in ROOMS]
 DATABASES = {"default": database(OPTIONS["DATABASE_URL"], OPTIONS["CLEANFLEET_HOME"])}

@@ -186,13 +186,7 @@ def chargeable(policy: Policy, found: Figures) -> Figures:
             f"the fleet of type {found.vehicle_type} isn't determined: {found.reason}",
             missing=[found.reason],
         )
-    open_ = law.unconfirmed(found.flags, law.confirmed())
-    if open_:
-        raise NotDetermined(
-            "not_determined",
-            f"the fleet rests on doubtful values that the agency hasn't confirmed: {', '.join(open_)}",
-            missing=[f"unconfirmed:{name}" for name in open_],
-        )
+    law.chargeable([*found.flags.split("; "), *law.marks(policy.known, "fleet_credits_earned_on")])
     for name, kept in (("credit_use_by_type", "shared"), ("fleet_credits_earned_on", "year_end")):
         asked, _ = policy.value(name)
         if asked != kept:

@@ -104,7 +104,7 @@ def _take_back(work: Work, share: Share, wanted: int) -> int:
     if taken:
         _credit(work, share, "held", "cancelled", taken)
     for kind in spending.UNUSED:
-        unused = min(spending.lapsed(share.account_id, number, kind).get((share.account_id, number), 0), wanted - taken)
+        unused = min(spending.unused(share.account_id, number, kind), wanted - taken)
         if unused:
             _credit(work, share, kind, "cancelled", unused)
         taken += unused

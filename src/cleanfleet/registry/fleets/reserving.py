@@ -33,16 +33,19 @@ def plan(share: Share, grams: int, on: dt.date, vintages: Sequence[int] = ()) ->
         kind=year.vehicle_type,
         deferred=year.deferred_to is not None,
     )
+    lots = _lots(account, year.due_on)
     try:
-        return bank.plan_offset(
+        found = bank.plan_offset(
             obligation,
-            _lots(account, year.due_on),
+            lots,
             on=on,
             known=law.policy(on).known,
             rules=law.bank(on),
             vintages=vintages,
             acquired_by=year.due_on,
-        ).require()
+        )
+        spending.confirmed(found, lots, use=True)
+        return found.require()
     except bank.CreditError as error:
         raise spending.refusal(error) from error
 

@@ -142,7 +142,7 @@ def _vehicles(results: set[int]) -> dict[int, tuple[str, str, str]]:
         )
         names = dict(
             Identifier.objects.filter(vehicle_id__in={vehicle for _, vehicle, _, _ in part})
-            .order_by("-kind")
+            .order_by("kind")
             .values_list("vehicle_id", "value")
         )
         found.update({pk: (names.get(vehicle, ""), client, reference) for pk, vehicle, client, reference in part})

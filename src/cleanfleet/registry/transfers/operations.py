@@ -182,6 +182,7 @@ class ExpireCredits(OnAccount):
     """Book out the account's credits whose last day has passed, by the law as it is known today; the daily job does it.
 
     What is reserved stays with the operation that waits for it. Spending asks for the last day itself and doesn't wait for this.
+    Nothing expires by a doubtful rule that the agency hasn't confirmed.
     """
 
     def run(self, work: Work) -> dict[str, Any]:
@@ -195,6 +196,7 @@ class ExpireCredits(OnAccount):
             for lot in spending.lots(account, account.condition)
             if lot.free and bank.last_day(lot, work.today, known, rules) < work.today
         ]
+        law.chargeable(spending.life_marks(gone, work.today))
         for lot in sorted(gone, key=lambda lot: int(lot.id)):
             work.move(unit, held, expired, lot.free, lot=int(lot.id))
         if gone:
@@ -219,6 +221,7 @@ def _plan(
             vintages=vintages,
             for_transfer=True,
         )
+        spending.confirmed(found.plan, among, use=False)
         return found.plan.require().takes
     except bank.CreditError as error:
         raise spending.refusal(error) from error
@@ -239,9 +242,10 @@ def _hand_over(
     rules, known = law.bank(today), law.policy(today).known
     rows = {int(lot.id): lot for lot in among}
     try:
-        rules.at(today, known).transferable(source.condition)
+        marks = rules.at(today, known).transferable(source.condition)
     except bank.CreditError as error:
         raise spending.refusal(error) from error
+    law.chargeable([*marks, *spending.life_marks((rows[lot] for lot, _ in lots), today)])
     for lot, _ in lots:
         last = bank.last_day(rows[lot], today, known, rules)
         if last < today:
@@ -270,6 +274,7 @@ def _hand_over(
         )
     except bank.CreditError as error:
         raise spending.refusal(error) from error
+    law.chargeable(found.plan.marks)
     held = work.bucket(target.pk, "held", taken)
     for take, received in zip(found.plan.takes, found.receipts, strict=True):
         lot = int(take.lot.id)

@@ -15,6 +15,12 @@ from cleanfleet.law.columns import Column
 from cleanfleet.law.policy import Policy
 from cleanfleet.registry.rulings import law
 
+#: The rule that says whether a vehicle itself is outside the standard, whatever its day.
+GROUND = "exclusion_ground"
+#: Why a subject vehicle that is accepted before the standard starts earns and owes nothing.
+NOTHING_ACCRUES = "nothing_accrues"
+#: Why a vehicle needed no account before December 2022.
+BEFORE = "before_standard"
 #: Columns that the register states itself; a feed that sends one is refused.
 OWN = ("accepted_on", "certified_on", "scheme", "importer", "vin")
 SCALE = 10_000
@@ -73,10 +79,28 @@ def frame(policy: Policy, attributes: Sequence[Mapping[str, Any]], on: Sequence[
 
 
 def assess(policy: Policy, attributes: Sequence[Mapping[str, Any]], on: dt.date, scheme: str) -> list[Answer]:
-    """The answers for vehicles as if accepted on ``on`` by an importer under ``scheme`` ('payg' or 'fleet'), in order."""
+    """The answers for vehicles as if accepted on ``on`` by an importer under ``scheme`` ('payg' or 'fleet'), in order.
+
+    On the days before the standard on which a subject vehicle already needs an account, it is ``determined`` with the
+    reason ``nothing_accrues`` and without figures; what isn't known of it doesn't matter then.
+    """
     if not attributes:
         return []
-    return answers(policy.assess(frame(policy, attributes, [on] * len(attributes), scheme)).frame)
+    table = frame(policy, attributes, [on] * len(attributes), scheme)
+    if not law.nothing_accrues(policy, on):
+        return answers(policy.assess(table).frame)
+    assessed = policy.assess(table, also=(GROUND,)).frame
+    grounds = assessed[GROUND].cast(pl.String).to_list()
+    return [_before(answer, ground) for answer, ground in zip(answers(assessed), grounds, strict=True)]
+
+
+def _before(answer: Answer, ground: str | None) -> Answer:
+    """A vehicle before the standard: refused as ever, excluded by its own ground, or subject and without figures."""
+    if answer.status == "refused":
+        return answer
+    if ground not in (None, "none"):
+        return answer._replace(reason=str(ground))
+    return Answer("determined", NOTHING_ACCRUES, "", answer.vehicle_type, None, None, None, 0, 0, 0)
 
 
 def answers(assessed: pl.DataFrame) -> list[Answer]:

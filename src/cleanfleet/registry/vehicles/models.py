@@ -48,7 +48,8 @@ class Claim(models.Model):
     """A vehicle on an account, from its entry to its end; one open claim for each vehicle.
 
     ``preview_*`` is the law's answer when it was last asked, to be shown and to sort by; what counts is asked anew when the
-    vehicle is accepted. ``missing`` says why it is held: what the answer lacks, or a doubtful value that nobody confirmed.
+    vehicle is accepted. ``missing`` says why it is held, since ``held_since``: what the answer lacks, or a doubtful value that
+    nobody confirmed. ``preview_stamp`` is :func:`.rulings.law.stamp` of that day: once it differs the law is asked again.
     """
 
     public_id = models.CharField(max_length=40, unique=True)
@@ -67,6 +68,8 @@ class Claim(models.Model):
     preview_difference = models.BigIntegerField(null=True)
     preview_credit_g = models.BigIntegerField(null=True)
     preview_charge_g = models.BigIntegerField(null=True)
+    preview_stamp = models.CharField(max_length=60, null=True)
+    held_since = models.DateField(null=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -75,7 +78,12 @@ class Claim(models.Model):
                 condition=Q(entry_channel__in=("distributor_new", "parallel_new", "used")), name="claim_entry_channel"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["account", "state", "id"], name="claim_list")]
+        indexes: ClassVar = [
+            models.Index(fields=["account", "state", "id"], name="claim_list"),
+            models.Index(
+                fields=["held_since", "id"], condition=Q(held_since__isnull=False, ended_on__isnull=True), name="claim_held"
+            ),
+        ]
 
 
 class Result(models.Model):
@@ -87,12 +95,12 @@ class Result(models.Model):
     on = models.DateField()
     known = models.DateField()
     law = models.ForeignKey(LawSnapshot, models.PROTECT, related_name="+")
-    vehicle_type = models.CharField(max_length=1)
+    vehicle_type = models.CharField(max_length=1)  # empty where nothing accrues and the type isn't known
     flags = models.CharField(max_length=500, default="")
-    #: In 0.0001 g/km: three-phase CO2, target, and target minus CO2.
-    co2 = models.BigIntegerField()
-    target = models.BigIntegerField()
-    difference = models.BigIntegerField()
+    #: In 0.0001 g/km: three-phase CO2, target, and target minus CO2; empty where nothing accrues (before 1 January 2023).
+    co2 = models.BigIntegerField(null=True)
+    target = models.BigIntegerField(null=True)
+    difference = models.BigIntegerField(null=True)
     credit_g = models.BigIntegerField()
     charge_g = models.BigIntegerField()
     charge_cents = models.BigIntegerField()

@@ -20,7 +20,7 @@ from cleanfleet.registry.rulings import law
 from . import assessing
 from .identify import normalised
 from .models import Claim, Dispute, Identifier, Vehicle, Version
-from .states import CLAIM, DISPUTE
+from .states import CLAIM, DISPUTE, ENDED, WAITING
 
 #: So many vehicles at most in one operation; a longer list runs as several.
 MOST = 5000
@@ -37,7 +37,8 @@ class VehicleRow(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, str_max_length=200)
 
-    account: str
+    #: Number of the CO2 account; an excluded vehicle needs none.
+    account: str = ""
     entry_channel: Channel
     vin: str | None = None
     chassis: str | None = None
@@ -61,16 +62,23 @@ class _Row:
     number: int = 1
     answer: assessing.Answer | None = None
     outcome: dict[str, Any] | None = None
+    #: Why it can't be on its account; it doesn't matter where the vehicle turns out to be excluded.
+    trouble: dict[str, Any] | None = None
+    excluded: bool = False
 
     def refuse(self, code: str, message: str, **details: Any) -> None:
         self.outcome = {"outcome": "refused", "code": code, "message": message, **details}
+
+    def without_account(self, code: str, message: str) -> None:
+        self.trouble = {"outcome": "refused", "code": code, "message": message}
 
 
 class FeedVehicles(Action):
     """Vehicles from a register or a certifier, up to 5,000: each is entered, updated, made ready, found not subject, or refused.
 
     The answer lists one outcome for each row, in order: ``entered`` / ``ready`` / ``held`` (with ``missing``) / ``updated`` with the
-    claim's id, ``not_subject`` with the ground, or ``refused`` with code and message.
+    claim's id, ``not_subject`` with the ground, or ``refused`` with code and message. An excluded vehicle needs no account; one that
+    is found excluded while it waits on an account is taken off it.
     """
 
     source: Source
@@ -80,10 +88,12 @@ class FeedVehicles(Action):
         permissions.require_role(work.by, permissions.SYSTEM)
         found = [_Row(given) for given in self.vehicles]
         self._identify(found)
+        self._find_vehicles(found)
         self._find_accounts(work, found)
         self._find_claims(found)
         self._ask_the_law(work, found)
-        self._write(work, [row for row in found if row.outcome is None])
+        going = [row for row in found if row.outcome is None]
+        self._write_claims(work, going, self._write_vehicles(work, going))
         outcomes = [row.outcome or {} for row in found]
         return {"rows": outcomes}
 
@@ -105,26 +115,32 @@ class FeedVehicles(Action):
             seen |= set(row.keys)
 
     def _find_accounts(self, work: Work, found: list[_Row]) -> None:
-        numbers = {row.given.account.upper() for row in found if row.outcome is None}
-        accounts = {account.number: account for account in Account.objects.filter(number__in=numbers)}
-        work.lock(*(account.pk for account in accounts.values()))
-        for row in found:
-            if row.outcome is not None:
-                continue
+        going = [row for row in found if row.outcome is None]
+        numbers = {row.given.account.upper() for row in going}
+        keys = dict(Account.objects.filter(number__in=numbers).values_list("number", "pk"))
+        alone = [row.vehicle for row in going if row.vehicle is not None and row.given.account.upper() not in keys]
+        there = Claim.objects.filter(vehicle_id__in=alone, ended_on=None) if alone else Claim.objects.none()
+        work.lock(*{*keys.values(), *there.values_list("account_id", flat=True)})
+        accounts = {found_.number: found_ for found_ in Account.objects.filter(pk__in=keys.values())}
+        for row in going:
             account = accounts.get(row.given.account.upper())
-            if account is None:
-                row.refuse("unknown_account", f"account is {row.given.account!r}; there is no account of that number")
+            if not row.given.account:
+                row.without_account("no_account", "account is missing; a subject vehicle needs the number of a CO2 account")
+            elif account is None:
+                row.without_account(
+                    "unknown_account", f"account is {row.given.account!r}; there is no account of that number"
+                )
             elif account.state != "open":
-                row.refuse("account_not_open", f"account {account.number} is {account.state} and takes no vehicle")
+                row.without_account("account_not_open", f"account {account.number} is {account.state} and takes no vehicle")
             elif (account.condition == "used") != (row.given.entry_channel == "used"):
-                row.refuse(
+                row.without_account(
                     "wrong_account",
                     f"account {account.number} is for {account.condition} vehicles, not for {row.given.entry_channel}",
                 )
             else:
                 row.account = account
 
-    def _find_claims(self, found: list[_Row]) -> None:
+    def _find_vehicles(self, found: list[_Row]) -> None:
         going = [row for row in found if row.outcome is None]
         known = _vehicles_of([key for row in going for key in row.keys])
         for row in going:
@@ -137,6 +153,9 @@ class FeedVehicles(Action):
                 )
             elif vehicles:
                 row.vehicle = vehicles.pop()
+
+    def _find_claims(self, found: list[_Row]) -> None:
+        going = [row for row in found if row.outcome is None]
         ids = [row.vehicle for row in going if row.vehicle is not None]
         claims = {
             claim.vehicle_id: claim
@@ -152,9 +171,9 @@ class FeedVehicles(Action):
             row.claim = claims.get(row.vehicle)
             if row.claim is None:
                 continue
-            if row.account is not None and row.claim.account_id != row.account.pk:
+            if row.trouble is None and row.account is not None and row.claim.account_id != row.account.pk:
                 row.refuse("claimed", f"the vehicle is on another account; {row.given.account} gets it only by reallocation")
-            elif row.claim.state not in ("entered", "ready", "disputed"):
+            elif row.claim.state not in WAITING:
                 row.refuse(
                     "claim_closed",
                     f"the vehicle is {CLAIM.shown[row.claim.state]} on this account; a change needs a correction",
@@ -177,20 +196,24 @@ class FeedVehicles(Action):
                     "condition_conflict",
                     f"condition is {condition!r}; entry channel {row.given.entry_channel} is for {wanted} vehicles",
                 )
+        going = [row for row in found if row.outcome is None]
         for scheme in ("payg", "fleet"):
-            going = [
-                row for row in found if row.outcome is None and row.account is not None and row.account.scheme == scheme
-            ]
-            answers = assessing.assess(policy, [attributes(row.given) for row in going], work.today, scheme)
-            for row, answer in zip(going, answers, strict=True):
+            part = [row for row in going if (row.account.scheme if row.account is not None else "payg") == scheme]
+            answers = assessing.assess(policy, [attributes(row.given) for row in part], work.today, scheme)
+            for row, answer in zip(part, answers, strict=True):
                 row.answer = answer
+                row.excluded = answer.status == "excluded"
                 if answer.status == "refused":
                     row.refuse("bad_attribute", answer.reason)
-                elif answer.status == "excluded":
-                    row.outcome = {"outcome": "not_subject", "reason": answer.reason}
+        free_from = law.known_day("excluded_without_account_from", work.today)
+        for row in found:
+            if row.trouble is not None and not (row.excluded and free_from is not None and work.today >= free_from):
+                row.outcome = row.trouble
+            elif row.answer is not None and row.answer.reason == assessing.BEFORE:
+                row.outcome = {"outcome": "not_subject", "reason": assessing.BEFORE}
 
-    def _write(self, work: Work, going: list[_Row]) -> None:
-        confirmed = law.confirmed()
+    def _write_vehicles(self, work: Work, going: list[_Row]) -> list[int]:
+        """Vehicles, identifiers and a version of each row; gives the versions' numbers."""
         new = [row for row in going if row.vehicle is None]
         for row, number in zip(new, _numbers("vehicles_vehicle", len(new)), strict=True):
             row.vehicle = number
@@ -207,32 +230,40 @@ class FeedVehicles(Action):
                 for version, row in zip(versions, going, strict=True)
             ],
         )
+        return versions
+
+    def _write_claims(self, work: Work, going: list[_Row], versions: list[int]) -> None:
+        confirmed, stamp = law.confirmed(), law.stamp(work.today)
         claims = []
         for version, row in zip(versions, going, strict=True):
             assert row.answer is not None
-            assert row.account is not None
-            preview = {
-                "missing": row.answer.held(confirmed)[:500],
-                "preview_on": work.today,
-                "preview_difference": row.answer.difference,
-                "preview_credit_g": row.answer.credit_g,
-                "preview_charge_g": row.answer.charge_g,
-            }
             ready = row.given.ready_on is not None and self.source in CERTIFYING
-            if row.claim is not None:
+            preview = preview_of(row.answer, confirmed, work.today, stamp, row.claim)
+            if row.excluded:
+                self._take_off(work, row, version)
+            elif row.claim is not None:
                 self._update(work, row, version, preview, ready)
-                continue
-            state = "ready" if ready else CLAIM.first
-            public_id = work.id("clm")
-            begun = (public_id, row.vehicle, row.account.pk, version, row.given.entry_channel, state, work.today)
-            own = (row.given.ready_on if ready else None, row.given.own_reference, row.given.client)
-            claims.append((*begun, *own, *preview.values()))
-            row.outcome = {"outcome": "held" if preview["missing"] else state, "claim": public_id}
-            if preview["missing"]:
-                row.outcome["missing"] = preview["missing"]
+            else:
+                assert row.account is not None
+                state = "ready" if ready else CLAIM.first
+                public_id = work.id("clm")
+                begun = (public_id, row.vehicle, row.account.pk, version, row.given.entry_channel, state, work.today)
+                own = (row.given.ready_on if ready else None, row.given.own_reference, row.given.client)
+                claims.append((*begun, *own, *preview.values()))
+                row.outcome = {"outcome": "held" if preview["missing"] else state, "claim": public_id}
+                if preview["missing"]:
+                    row.outcome["missing"] = preview["missing"]
         columns = ("public_id", "vehicle_id", "account_id", "version_id", "entry_channel", "state", "entered_on", "ready_on")
-        preview_columns = ("missing", "preview_on", "preview_difference", "preview_credit_g", "preview_charge_g")
-        rows.insert("vehicles_claim", (*columns, "own_reference", "client", *preview_columns), claims)
+        rows.insert("vehicles_claim", (*columns, "own_reference", "client", *PREVIEW), claims)
+
+    def _take_off(self, work: Work, row: _Row, version: int) -> None:
+        """The vehicle is not subject: no account needs it, and where it waits on one it ends there."""
+        assert row.answer is not None
+        row.outcome = {"outcome": "not_subject", "reason": row.answer.reason}
+        if row.claim is not None:
+            row.claim.version_id = version
+            exclude(work, row.claim)
+            row.outcome["claim"] = row.claim.public_id
 
     def _update(self, work: Work, row: _Row, version: int, preview: Mapping[str, Any], ready: bool) -> None:
         claim = row.claim
@@ -254,6 +285,33 @@ class FeedVehicles(Action):
         row.outcome = {"outcome": outcome, "claim": claim.public_id, "state": claim.state}
         if claim.missing:
             row.outcome["missing"] = claim.missing
+
+
+#: The columns of a claim that show the law's answer.
+PREVIEW = (
+    "missing", "preview_on", "preview_difference", "preview_credit_g", "preview_charge_g", "preview_stamp", "held_since",
+)  # fmt: skip
+
+
+def preview_of(
+    answer: assessing.Answer, confirmed: set[str], on: dt.date, stamp: str, claim: Claim | None = None
+) -> dict[str, Any]:
+    """What a claim shows of the law's answer of a day, column by column of :data:`PREVIEW`."""
+    missing = answer.held(confirmed)[:500]
+    before = claim.held_since if claim is not None else None
+    figures = (answer.difference, answer.credit_g, answer.charge_g)
+    return dict(zip(PREVIEW, (missing, on, *figures, stamp, (before or on) if missing else None), strict=True))
+
+
+def exclude(work: Work, claim: Claim) -> None:
+    """End the claim of a vehicle that the law excludes; a dispute about it is answered by that."""
+    disputed = claim.state == "disputed"
+    claim.state = CLAIM.go(claim.state, "exclude", {"system"})
+    claim.ended_on = work.today
+    claim.missing, claim.held_since = "", None
+    claim.save()
+    if disputed:
+        _answer_dispute(claim, "correct", {"system"}, work)
 
 
 def attributes(given: VehicleRow) -> dict[str, Any]:
@@ -303,7 +361,7 @@ class OnClaim(Action):
         if claim.account.state != "open" and not any(p.startswith("agency:") for p in held):
             raise Conflict("account_not_open", f"account {claim.account.number} is {claim.account.state}")
         claim.state = CLAIM.go(claim.state, action, held)
-        if claim.state in ("rejected", "reallocated", "withdrawn"):
+        if claim.state in ENDED:
             claim.ended_on = work.today
         claim.save()
         return held

@@ -20,6 +20,7 @@ CLAIM = States(
         "rejected": "ended",
         "reallocated": "ended",
         "withdrawn": "ended",
+        "not_subject": "ended",
     },
     [
         Step("entered", "make_ready", FEED, "ready"),
@@ -35,6 +36,9 @@ CLAIM = States(
         Step("ready", "reallocate", CASE, "reallocated"),
         Step("ready", "reallocate", FEED, "reallocated"),
         Step("disputed", "reallocate", CASE, "reallocated"),
+        Step("entered", "exclude", FEED, "not_subject"),
+        Step("ready", "exclude", FEED, "not_subject"),
+        Step("disputed", "exclude", FEED, "not_subject"),
         Step("ready", "accept", ACCEPT, "accepted"),
         Step("ready", "accept", FEED, "accepted"),
         Step("ready", "await_payment", ACCEPT, "pending"),
@@ -45,7 +49,9 @@ CLAIM = States(
     ],
 )
 #: States in which a claim has ended, so that another may begin.
-ENDED = ("rejected", "reallocated", "withdrawn")
+ENDED = ("rejected", "reallocated", "withdrawn", "not_subject")
+#: States in which the law's answer is only shown, because the vehicle is not accepted yet.
+WAITING = ("entered", "ready", "disputed")
 
 DISPUTE = States(
     "dispute",
