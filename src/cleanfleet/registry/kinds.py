@@ -16,6 +16,7 @@ _MODULES = (
     "charges.correcting",
     "transfers.operations",
     "fleets.operations",
+    "intake.operations",
 )
 
 

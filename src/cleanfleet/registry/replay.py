@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from . import kinds
+from .intake.models import Origin
 from .ledger.audit import Finding
 from .ledger.models import Movement, Operation, Owner, Principal, PrivateText, Seal
 from .ledger.operations import Action, Replay, perform, replaying
@@ -65,6 +66,7 @@ def run() -> list[Finding]:
     principals = list(Principal.objects.order_by("pk").values("pk", "public_id", "kind"))
     owners = dict(Owner.objects.values_list("public_id", "pk"))
     made = {json.loads(one["answer"]).get("person") for one in history if one["operation"].name == "register_person"}
+    made |= set(Origin.objects.filter(kind="person").values_list("public_id", flat=True))
     findings: list[Finding] = []
     with _scratch():
         # those that no operation made: the system, which is there from the start

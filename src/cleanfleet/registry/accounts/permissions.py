@@ -6,6 +6,8 @@ permissions are compared, the system's own work ``system``. There is no principa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db.models import Q, QuerySet
 
 from cleanfleet.registry.ledger.models import Principal
@@ -52,11 +54,25 @@ def visible_to(principal: Principal) -> QuerySet[Account]:
     return Account.objects.filter(seeing).distinct()
 
 
+#: How upper rooms find accounts by other names: functions of a text that give accounts' ids.
+_OTHER_NAMES: list[Callable[[str], list[str]]] = []
+
+
+def also_known_by(find: Callable[[str], list[str]]) -> None:
+    """Let an upper room find accounts by a name of its own: ``find(text)`` gives the ids of those that have it."""
+    _OTHER_NAMES.append(find)
+
+
 def account_for(principal: Principal, public_id: str) -> Account:
-    """The account of that id or number; :class:`NotVisible` where the principal may not see it, existing or not."""
-    found = (
-        visible_to(principal).filter(Q(public_id=public_id) | Q(number=public_id.upper())).select_related("holder").first()
-    )
+    """The account of that id or number; :class:`NotVisible` where the principal may not see it, existing or not.
+
+    Where there is none, the one account that has the text as another name; several are none.
+    """
+    seen = visible_to(principal).select_related("holder")
+    found = seen.filter(Q(public_id=public_id) | Q(number=public_id.upper())).first()
+    if found is None:
+        named = list(seen.filter(public_id__in=[one for find in _OTHER_NAMES for one in find(public_id)])[:2])
+        found = named[0] if len(named) == 1 else None
     if found is None:
         raise NotVisible("not_found", f"there is no account {public_id!r} that you may see", field="account")
     return found

@@ -6,6 +6,7 @@ vehicle's year. Money charged too much becomes a refund that is due, never credi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -45,6 +46,15 @@ class Standing:
         return self.result.charge_g - self.offset_g - self.money_g
 
 
+#: What upper rooms hold against correcting a vehicle: functions of a claim that refuse.
+_CHECKS: list[Callable[[Claim], None]] = []
+
+
+def may_correct(check: Callable[[Claim], None]) -> None:
+    """Let an upper room refuse to correct an accepted vehicle: ``check(claim)`` raises the refusal."""
+    _CHECKS.append(check)
+
+
 def standing(claim: Claim) -> Standing:
     """Where an accepted pay-as-you-go vehicle stands; :class:`Conflict` for any other."""
     line = (
@@ -56,6 +66,8 @@ def standing(claim: Claim) -> Standing:
         raise Conflict("wrong_state", f"the vehicle is {claim.state}; only an accepted one can be corrected or withdrawn")
     if line.acceptance.scheme != "payg":
         raise Conflict("fleet", "a vehicle of a fleet average is corrected by its year's determination")
+    for check in _CHECKS:
+        check(claim)
     last = Correction.objects.filter(claim=claim).select_related("after").order_by("-pk").first()
     if last is not None and last.after is not None:
         return Standing(line.acceptance, line, last.after, last.offset_g, last.money_g)
@@ -252,7 +264,11 @@ def _less(work: Work, account: Account, now: Standing, unit: str, grams: int) ->
         work.move(unit, work.bucket(None, "met_by_credits", unit), reversed_, given_back, subject=now.result.pk)
         credit = spending.unit_of(account)
         used, held = work.bucket(None, "used", credit), work.bucket(account.pk, "held", credit)
-        for lot, amount in _offset_by(now, given_back):
+        offset_by = _offset_by(now, given_back)
+        if sum(amount for _, amount in offset_by) != given_back:
+            missing = f"which lots met {given_back} g of the charge"
+            raise Conflict("offset_unknown", f"the credits can't be given back; missing: {missing}", missing=[missing])
+        for lot, amount in offset_by:
             work.move(credit, used, held, amount, lot=lot, subject=now.result.pk)
     return now.offset_g - given_back, now.money_g - paid, refund
 
