@@ -37,6 +37,7 @@ from cleanfleet.registry.vehicles import operations as vehicles
 from cleanfleet.registry.vehicles.models import Claim
 from registry import databases
 from registry.fleets import stories
+from registry.intake import stories as intakes
 from registry.people import account, car, credited, do, feed, officer, person, ready_law, verify
 
 KEY = "the-key"
@@ -292,7 +293,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "lapse_transfer": _offered(transfers.LapseTransfer, "system", "2026-05-01"),
     "transfer_own": _own,
     "expire_credits": _expire,
-    **{name: (lambda make=make: Story(*make())) for name, make in stories.STORIES.items()},
+    **{name: (lambda make=make: Story(*make())) for name, make in (stories.STORIES | intakes.STORIES).items()},
 }
 
 

@@ -12,13 +12,14 @@ import yaml
 from cleanfleet.registry.acceptance.states import ACCEPTANCE
 from cleanfleet.registry.accounts.states import ACCOUNT
 from cleanfleet.registry.charges.states import SETTLEMENT
+from cleanfleet.registry.intake.states import INTAKE
 from cleanfleet.registry.payments.states import PAYMENT
 from cleanfleet.registry.refusals import Conflict, Forbidden
 from cleanfleet.registry.states import States
 from cleanfleet.registry.transfers.states import OFFER
 from cleanfleet.registry.vehicles.states import CLAIM, DISPUTE
 
-TABLES = {table.what: table for table in (ACCOUNT, CLAIM, DISPUTE, PAYMENT, ACCEPTANCE, SETTLEMENT, OFFER)}
+TABLES = {table.what: table for table in (ACCOUNT, CLAIM, DISPUTE, PAYMENT, ACCEPTANCE, SETTLEMENT, OFFER, INTAKE)}
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("transitions.yaml").read_text())
 APART = ("first", "permissions")
 

@@ -93,7 +93,7 @@ def control(given: Rows) -> list[dict[str, Any]]:
     units: dict[str, int] = {}
     conditions = {row["account"]: row["condition"] for row in given["accounts"]}
     for row in given.get("lots", []):
-        if row["grams"]:
+        if row["grams"] and isinstance(row["grams"], int):
             units[f"credit:{row['pool']}"] = units.get(f"credit:{row['pool']}", 0) + row["grams"]
     for row in given.get("charges", []):
         unit = f"charge:{conditions.get(row['account'], 'used')}:{row['vehicle_type']}:{row['year']}"

@@ -59,10 +59,11 @@ def _taken(values: Values) -> None:
 
 
 def _persons(values: Values) -> None:
-    known: dict[str, str] = {}
+    known: dict[str, set[str]] = {}
     for some in parts(str(row["email"]).lower() for row in values["persons"]):
         found = Person.objects.annotate(low=Lower("email")).filter(low__in=some)
-        known.update(found.values_list("low", "principal__public_id"))
+        for address, public_id in found.values_list("low", "principal__public_id"):
+            known.setdefault(address, set()).add(public_id)
     named: set[str] = set()
     for some in parts(row["registered_as"] for row in values["persons"] if row.get("registered_as")):
         found_ids = Principal.objects.filter(public_id__in=some, kind="person")
@@ -71,7 +72,7 @@ def _persons(values: Values) -> None:
         address, given = str(row["email"]).lower(), row.get("registered_as")
         if given and given not in named:
             values.error("persons", row, "registered_as", "unknown_reference", "the id of a person of this registry")
-        elif address not in ERASED and address in known and known[address] != given:
+        elif address not in ERASED and address in known and given not in known[address]:
             values.error(
                 "persons", row, "registered_as", "registered", "the id of the person who has this e-mail address here"
             )

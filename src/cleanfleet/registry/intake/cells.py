@@ -76,7 +76,7 @@ class Values:
         for name in dict.fromkeys(column for row in rows for column in row.cells):
             if name not in known:
                 first = next(row for row in rows if name in row.cells)
-                self.error(table.name, first, name, "unknown_column", near(name, known))
+                self.error(table.name, first, name, "unknown_column", f"a column of {table.name}; {near(name, known)}")
 
     def _row(self, table: Table, row: Row) -> Read | None:
         values: dict[str, Any] = {}

@@ -165,7 +165,7 @@ TABLES = {
             "persons", "owners of accounts and other users", ("person",),
             _key("person", "the person's key in this package"),
             _words("full_name", 200, "name", required=True, private=True),
-            Column("email", _email, True, "", "an e-mail address", "address; one for each person", True),
+            Column("email", _email, True, "", "an e-mail address", "address", True),
             _key("registered_as", "id (per_...) of the person where this registry has them already", required=False),
         ),
         _table(

@@ -77,7 +77,9 @@ def _persons(values: Values) -> None:
     for row in values["persons"]:
         address = str(row["email"]).casefold()
         if address not in ERASED and seen.setdefault(address, row) is not row:
-            values.error("persons", row, "email", "duplicate", f"an address of its own; row {seen[address].number} has it")
+            values.warn(
+                "persons", row, "email", "shared", f"two persons may share one; row {seen[address].number} has it too"
+            )
     named = {row["owner"] for row in values["accounts"]} | {row["person"] for row in values["grants"]}
     for row in values["persons"]:
         if row["person"] not in named:
