@@ -12,6 +12,8 @@ from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.charges.correcting import CorrectVehicle, WithdrawVehicle
 from cleanfleet.registry.charges.settling import SettleCharges
+from cleanfleet.registry.fleets.models import FleetYear
+from cleanfleet.registry.fleets.operations import DetermineFleetYear, RedetermineFleetYear
 from cleanfleet.registry.intake import checks, hooks
 from cleanfleet.registry.ledger import audit, book
 from cleanfleet.registry.ledger.models import Lot
@@ -176,3 +178,29 @@ def test_a_credit_whose_lot_is_over_and_not_told_is_not_taken_back() -> None:
     assert refused.value.code == "lacking"
     assert answer["shortfall_g"] == 6  # 4 g of it expired unused and aren't owed
     assert Account.objects.count() == 3
+
+
+def test_a_fleet_year_whose_vehicles_are_not_here_is_not_determined_anew() -> None:
+    given = packages.rows()
+    given["fleet_years"] = [
+        {"holder": "h2", "vehicle_type": "A", "year": 2025, "known_on": "2025-12-31", "due_on": "2026-03-31", "count_new": 2,
+         "count_used": 0, "tare_kg": 3200, "net": "-9.5", "credit_new_g": 0, "credit_used_g": 0, "charge_new_g": 9,
+         "charge_used_g": 0, "charge_cents": 20250, "target": "112.9", "average": "117.65"},
+    ]  # fmt: skip
+    given["fleet_shares"] = [
+        {"account": "B-1", "vehicle_type": "A", "year": 2025, "issued_g": 0, "charge_g": 9, "credits_g": 4, "money_g": 5,
+         "settle_by": "2026-03-31"},
+    ]  # fmt: skip
+    packages.take_in(packages.package(given))
+    account = packages.account("B-1").public_id
+    agent = people.officer()
+    with clock.at("2026-11-03"):
+        for again in (
+            RedetermineFleetYear(account=account, year=2025, reason="wrong_data", grounds="x"),
+            DetermineFleetYear(account=account, year=2025),
+        ):
+            with pytest.raises(Conflict) as refused:
+                people.do(again, agent)
+            assert refused.value.code in ("lacking", "no_fleet")
+    assert FleetYear.objects.get().determinations.count() == 1
+    assert audit.run() == checks.run() == replay.run() == []

@@ -14,6 +14,8 @@ from cleanfleet.registry.vehicles import assessing
 from .layout import TABLES, Table
 from .package import ERROR, WARNING, Finding, Package, Row
 
+#: Characters of the longest cell that can be handed over.
+LONGEST = 2000
 #: What stands for a private text that was erased.
 ERASED = ("", "erased@erased")
 
@@ -88,7 +90,7 @@ class Values:
                 one = self.inputs.get(name) if table.attributes else None
                 if one is not None:
                     attributes[name] = cell
-                    if assessing.unreadable(one, cell):
+                    if assessing.unreadable(one, cell) or len(cell) > LONGEST:
                         self.error(table.name, row, name, "bad_value", one.allowed)
                         whole = False
                 continue

@@ -18,6 +18,7 @@ from cleanfleet.registry.ledger.operations import Action, Work
 from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotVisible
 
 from . import hooks, posting_cars, posting_fleets, report
+from .cells import LONGEST
 from .layout import TABLES
 from .models import Intake, Part
 from .package import ROWS, Package, rows_of
@@ -26,7 +27,7 @@ from .report import Report
 from .states import APPROVING, INTAKE, PROPOSING
 
 Digest = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
-Cell = Annotated[str, pydantic.Field(min_length=1, max_length=2000)]
+Cell = Annotated[str, pydantic.Field(min_length=1, max_length=LONGEST)]
 _PRIVATE = re.compile(r"\d+:[a-z_]+")
 
 

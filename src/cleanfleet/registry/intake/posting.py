@@ -6,7 +6,6 @@ unallocated, refund_due or payable. All of it is one operation: there is no mome
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -308,7 +307,3 @@ def by(found: Iterable[Read], key: Callable[[Read], Any]) -> dict[Any, list[Read
     for row in found:
         groups.setdefault(key(row), []).append(row)
     return groups
-
-
-def year_end(year: int) -> dt.date:
-    return dt.date(year, 12, 31)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
-from cleanfleet.registry.fleets.fleet import cents_per_gram, reading
+from cleanfleet.registry.fleets.fleet import cents_per_gram, reading, year_end
 from cleanfleet.registry.fleets.models import Determination, FleetYear, Settlement, Share
 from cleanfleet.registry.ledger.operations import digest
 from cleanfleet.registry.refusals import NotDetermined
@@ -13,7 +13,7 @@ from cleanfleet.registry.refusals import NotDetermined
 from .layout import SCALE
 from .links import accounts
 from .models import Lack
-from .posting import Opening, insert, numbers, year_end
+from .posting import Opening, insert, numbers
 from .posting_cars import snapshot
 
 REASON = "other_register"
