@@ -63,7 +63,7 @@ def rows() -> Rows:
         ],
         "money": [
             {"account": "A-1", "bucket": "unallocated", "cents": 1500, "reference": "r-1"},
-            {"account": "B-1", "bucket": "refund_due", "cents": 2000},
+            {"account": "B-1", "bucket": "refund_due", "cents": 2000, "reference": "r-1"},
         ],
         "vehicles": [
             accepted("A-1", "7AT0CF00000000001", 72, "2026-03-31"),

@@ -101,6 +101,10 @@ CASES: dict[str, tuple[Change, str, int | None, str, str, str]] = {
     "no such person here": (
         put("persons", 0, registered_as="per_X"), "persons", 1, "registered_as", "unknown_reference", "person of this registry",
     ),
+    "one person twice": (
+        lambda given: [row.update(registered_as="per_X") for row in given["persons"]],
+        "persons", 2, "registered_as", "duplicate", "no other row",
+    ),
     "no such holder": (put("accounts", 0, holder="h9"), "accounts", 1, "holder", "unknown_reference", "table holders"),
     "no such owner": (put("accounts", 0, owner="p9"), "accounts", 1, "owner", "unknown_reference", "table persons"),
     "no such account": (put("lots", 0, account="A-9"), "lots", 1, "account", "unknown_reference", "table accounts"),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cleanfleet.registry import clock, daily, replay
-from cleanfleet.registry.accounts.models import Account
+from cleanfleet.registry.accounts.models import Account, Holder, Person
 from cleanfleet.registry.fleets.models import Share
 from cleanfleet.registry.fleets.operations import RedetermineFleetYear, SettleFleetYear
-from cleanfleet.registry.intake import checks, export, files
+from cleanfleet.registry.intake import checks, export, files, report
 from cleanfleet.registry.intake.layout import TABLES
 from cleanfleet.registry.intake.models import Origin
 from cleanfleet.registry.ledger import audit, book
@@ -83,6 +83,19 @@ def test_what_was_taken_in_goes_out_again_with_its_expired_lots_and_origins(data
         packages.take_in(first)
         with clock.at(packages.TODAY):
             assert export.export("CCS").tables == first.tables
+
+
+def test_erased_names_are_handed_out_as_erased(database: str, tmp_path: Path) -> None:
+    packages.take_in(packages.package(packages.rows()))
+    Person.objects.all().delete()
+    Holder.objects.update(name="", address="")
+    with clock.at(packages.TODAY):
+        made = export.export("CCS")
+    assert {row.cells["email"] for row in made.tables["persons"]} == {"erased@erased"}
+    (tmp_path / "again").mkdir()
+    with databases.fresh("postgresql" if database else "sqlite", tmp_path / "again"), clock.at(packages.TODAY):
+        found = report.dry_run(made)
+        assert (found.errors, {f.code for f in found.findings}) == (0, {"held"})
 
 
 def test_an_export_waits_until_nothing_is_under_way(database: str, tmp_path: Path) -> None:

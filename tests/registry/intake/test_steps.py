@@ -163,6 +163,25 @@ def test_parts_come_once_from_who_began_and_all_of_them() -> None:
     assert refused(ProposeIntake(intake=made, digest=checked(given)), by).code == "other_package"
 
 
+def test_a_run_that_was_stopped_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, by, left = packages.package(packages.rows()), officer("finance"), [5]
+    right = handing.perform
+
+    def stopped(*arguments: Any, **how: Any) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return right(*arguments, **how)
+
+    monkeypatch.setattr(handing, "perform", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        proposed(given, by)
+    assert (Intake.objects.get().state, Operation.objects.filter(name="stage_intake").count()) == ("staging", 3)
+    assert proposed(given, by)["state"] == "proposed"
+    assert Operation.objects.filter(name="stage_intake").count() == len(list(given.parts()))
+    assert Operation.objects.filter(name="begin_intake").count() == 1
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from beancount import loader
 
 from cleanfleet.registry import clock, daily, replay
 from cleanfleet.registry.acceptance.operations import AcceptVehicles
@@ -20,6 +21,7 @@ from cleanfleet.registry.ledger.models import Lot
 from cleanfleet.registry.payments.models import Payment
 from cleanfleet.registry.payments.operations import RefundPayment, TakeMessage
 from cleanfleet.registry.refusals import Conflict, NotVisible
+from cleanfleet.registry.statements import journal
 from cleanfleet.registry.statements import statement as statements
 from cleanfleet.registry.transfers.operations import TransferOwn
 from cleanfleet.registry.vehicles.models import Claim
@@ -42,6 +44,9 @@ def test_balances_are_the_package_s_and_the_replay_gives_them_again() -> None:
     assert book.balances(packages.account("B-2").pk) == {("held", "credit:used"): 25}
     assert audit.run() == checks.run() == []
     assert replay.run() == []
+    text = "\n".join(journal.lines())
+    assert loader.load_string(text, dedent=False)[1] == []
+    assert text.count("Equity:System:Opening  -") == 8
 
 
 def test_the_other_register_s_number_finds_the_account() -> None:

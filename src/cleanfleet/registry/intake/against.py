@@ -68,7 +68,11 @@ def _persons(values: Values) -> None:
     for some in parts(row["registered_as"] for row in values["persons"] if row.get("registered_as")):
         found_ids = Principal.objects.filter(public_id__in=some, kind="person")
         named |= set(found_ids.values_list("public_id", flat=True))
+    twice: set[str] = set()
     for row in values["persons"]:
+        if row.get("registered_as") in twice:
+            values.error("persons", row, "registered_as", "duplicate", "a person whom no other row names")
+        twice |= {row["registered_as"]} if row.get("registered_as") else set()
         address, given = str(row["email"]).lower(), row.get("registered_as")
         if given and given not in named:
             values.error("persons", row, "registered_as", "unknown_reference", "the id of a person of this registry")

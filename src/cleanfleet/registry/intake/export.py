@@ -28,6 +28,8 @@ from .posting_fleets import FIGURES
 from .rates import rate_of
 
 Cells = dict[str, str]
+#: What a name or an address is once it was erased; the dry run knows it.
+ERASED = "erased"
 
 
 def text(value: Any) -> str:
@@ -91,15 +93,18 @@ def export(register: str) -> Package:
 def _parties(keys: Keys) -> dict[str, list[Row]]:
     grants = list(Grant.objects.filter(ended=None).values_list("account_id", "verb", "principal_id", "principal__public_id"))
     people = {principal: public_id for _, _, principal, public_id in grants}
-    persons = [
-        {"person": keys.person(people[pk]), "full_name": name, "email": email}
-        for pk, name, email in Person.objects.values_list("principal_id", "name", "email")
-        if pk in people
-    ]
+    known = {pk: told for pk, *told in Person.objects.values_list("principal_id", "name", "email")}
+    persons = []
+    for pk, public_id in people.items():
+        name, email = known.get(pk, ("", ""))
+        persons.append(
+            {"person": keys.person(public_id), "full_name": name or ERASED, "email": email or f"{ERASED}@{ERASED}"}
+        )
     standings = {s.holder_id: s for s in Standing.objects.exclude(state="revoked").select_related("application")}
     holders = []
     for holder in Holder.objects.filter(accounts__isnull=False).distinct():
         cells = {"holder": keys.holder(holder.public_id), **{n: text(getattr(holder, n)) for n in _HOLDER}}
+        cells |= {"name": holder.name or ERASED, "address": holder.address or ERASED}
         standing = standings.get(holder.pk)
         if standing is not None:
             cells |= {"fleet_since": text(standing.starts_on), "fleet_state": standing.state}
@@ -128,7 +133,7 @@ def _parties(keys: Keys) -> dict[str, list[Row]]:
     }
 
 
-_HOLDER = ("kind", "name", "address", "aml", "aml_reviewed_on")
+_HOLDER = ("kind", "aml", "aml_reviewed_on")
 _DECLARED = ("applicant_insolvency", "related_party_insolvency")
 _ACCOUNT = (
     "condition", "scheme", "state", "name", "opened_on", "state_since", "state_reason", "suspended_until", "appealed_on",

@@ -6,6 +6,7 @@ unallocated, refund_due or payable. All of it is one operation: there is no mome
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -236,12 +237,13 @@ class Opening:
 
     def _money(self) -> None:
         """Money in hand stands on a payment of its own, so that it is given back as any other is."""
-        provider = f"{PURPOSE}-{self.intake.pk}"[:20]
-        payments = []
+        payments, seen = [], Counter[str]()
         for row in self.values["money"]:
             self._open(row["account"], row["bucket"], MONEY, row["cents"])
             state = {"unallocated": "late", "refund_due": "refund_due"}.get(row["bucket"])
             if state is not None:
+                reference = row.get("reference", "")
+                seen[reference] += 1  # a reference is unique for each provider, and there may have been several
                 payments.append(
                     Payment(
                         public_id=self.work.id("pay"),
@@ -250,8 +252,8 @@ class Opening:
                         state=state,
                         purpose=PURPOSE,
                         subject=self.intake.pk,
-                        provider=provider,
-                        reference=row.get("reference", ""),
+                        provider=f"{PURPOSE}-{self.intake.pk}-{seen[reference]}",
+                        reference=reference,
                         begun_id=self.work.number,
                         expires_at=self.work.now,
                     )
