@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from cleanfleet.registry.intake import files, layout
-from cleanfleet.registry.intake.package import PRIVATE_ROWS, Package, Row
+from cleanfleet.registry.intake.package import ROWS, Package, Row
 from cleanfleet.registry.refusals import Invalid
 from registry.intake import packages
 
@@ -69,10 +69,11 @@ def test_there_must_be_a_package(tmp_path: Path) -> None:
 
 
 def test_parts_are_put_together_again() -> None:
-    people = [Row(n, {"person": f"p{n}", "full_name": f"N{n}", "email": f"{n}@x"}) for n in range(1, PRIVATE_ROWS + 2)]
-    given = Package({"persons": people})
+    people = [Row(n, {"person": f"p{n}", "full_name": f"N{n}", "email": f"{n}@x"}) for n in (1, 2)]
+    given = Package({"persons": people, "grants": [Row(n, {"person": "p1"}) for n in range(1, ROWS + 2)]})
     parts = list(given.parts())
-    assert [(part.number, part.table, len(part.rows)) for part in parts] == [(1, "persons", PRIVATE_ROWS), (2, "persons", 1)]
+    sizes = [(1, "persons", 1), (2, "persons", 1), (3, "grants", ROWS), (4, "grants", 1)]
+    assert [(part.number, part.table, len(part.rows)) for part in parts] == sizes
     assert "email" not in parts[0].rows[0].cells
     again = Package()
     for part in parts:

@@ -9,7 +9,7 @@ import pytest
 
 from cleanfleet.registry import clock, replay
 from cleanfleet.registry.accounts.models import Account, Person
-from cleanfleet.registry.intake import checks, handing, operations, report
+from cleanfleet.registry.intake import checks, handing, hooks, operations, report
 from cleanfleet.registry.intake.models import Intake, Origin
 from cleanfleet.registry.intake.operations import ApproveIntake, BeginIntake, ProposeIntake, StageIntake, WithdrawIntake
 from cleanfleet.registry.intake.package import Package
@@ -207,6 +207,9 @@ def test_names_are_kept_where_they_can_be_erased_and_the_replay_does_without() -
     assert not any("Aroha" in text or "aroha@example.nz" in text or "Quay" in text for text in kept)
     texts = PrivateText.objects.filter(operation__name="stage_intake")
     assert {(t.field, t.text) for t in texts} >= {("1:full_name", "Aroha"), ("2:address", "1 Quay St")}
+    (mine,) = hooks.texts_of(packages.person("p1").public_id)  # one person's, and nobody else's
+    assert set(texts.filter(operation=mine).values_list("text", flat=True)) == {"Aroha", "aroha@example.nz"}
+    assert hooks.texts_of(packages.account("A-1").public_id) == []
     assert audit.run() == []
     texts.delete()
     Person.objects.all().delete()

@@ -41,6 +41,7 @@ class Values:
 
     def __init__(self, package: Package, inputs: Mapping[str, Input]) -> None:
         self.findings = list(package.findings)
+        self.operations = package.operations
         self.inputs = {name: column for name, column in inputs.items() if name != "condition"}
         self.tables: dict[str, list[Read]] = {}
         #: Keys that the package has, those of rows with a fault too, so that one fault isn't told twice.

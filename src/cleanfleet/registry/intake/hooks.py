@@ -26,6 +26,11 @@ def references(account: Account) -> list[tuple[str, str]]:
     return list(Origin.objects.filter(kind="account", public_id=account.public_id).values_list("register", "key"))
 
 
+def texts_of(public_id: str) -> list[int]:
+    """The operations with the private texts that a person or a holder was taken in with: what erasing them has to erase too."""
+    return list(Origin.objects.filter(public_id=public_id).exclude(staged=None).values_list("staged_id", flat=True))
+
+
 def before(account: Account, first: dt.date, last: dt.date) -> list[statement.Before]:
     """The other register's entries on an account in a period, the oldest first."""
     found = History.objects.filter(account=account, date__range=(first, last)).order_by("date", "intake_id", "line")

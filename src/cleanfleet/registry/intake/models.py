@@ -51,7 +51,10 @@ class Part(models.Model):
 
 
 class Origin(models.Model):
-    """The old register's key of a person, a holder or an account, and what it became here (``public_id``)."""
+    """The old register's key of a person, a holder or an account, and what it became here (``public_id``).
+
+    ``staged`` is the operation that has a person's or a holder's private texts, to be erased with them.
+    """
 
     KINDS = ("person", "holder", "account")
 
@@ -60,6 +63,7 @@ class Origin(models.Model):
     kind = models.CharField(max_length=8)
     key = models.CharField(max_length=60)
     public_id = models.CharField(max_length=40)
+    staged = models.ForeignKey(Operation, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints: ClassVar = [

@@ -18,7 +18,7 @@ from cleanfleet.registry.ledger.operations import Action, Work
 from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotVisible
 
 from . import hooks, posting_cars, posting_fleets, report
-from .cells import LONGEST
+from .cells import ERASED, LONGEST
 from .layout import TABLES
 from .models import Intake, Part
 from .package import ROWS, Package, rows_of
@@ -35,7 +35,7 @@ class BeginIntake(Action):
     """Begin to hand over a package, known by its digest, in so many parts. A package is taken in once."""
 
     package: Digest
-    parts: Annotated[int, pydantic.Field(ge=1, le=100_000, strict=True)]
+    parts: Annotated[int, pydantic.Field(ge=1, le=1_000_000, strict=True)]
 
     def run(self, work: Work) -> dict[str, Any]:
         permissions.require_role(work.by, *PROPOSING)
@@ -183,12 +183,13 @@ def staged(intake: Intake) -> Package:
     texts: dict[int, dict[str, str]] = {}
     private = PrivateText.objects.filter(operation__in=found.values("operation_id"))
     for operation, name, text in private.values_list("operation_id", "field", "text").iterator(5000):
-        texts.setdefault(operation, {})[name] = text
+        texts.setdefault(operation, {})[name] = text or ERASED[-1]
     package = Package()
     inputs = Operation.objects.filter(pk__in=found.values("operation_id")).order_by("pk").values_list("pk", "input")
     for number, written in inputs.iterator(10):
         data = json.loads(written)
         package.add(data["table"], rows_of(data["rows"]), texts.get(number, {}))
+        package.operations.update({(data["table"], int(place.partition(":")[0])): number for place in texts.get(number, ())})
     for rows in package.tables.values():
         rows.sort(key=lambda row: row.number)
     return package

@@ -11,8 +11,8 @@ from cleanfleet.registry.ledger.operations import canonical, chunks
 
 from .layout import TABLES
 
-#: Rows of one part; of tables with private texts fewer, because each text is kept apart, where it can be erased.
-ROWS, PRIVATE_ROWS = 5000, 200
+#: Rows of one part; of tables with private texts one, because the texts of one operation have one salt and are erased together.
+ROWS, PRIVATE_ROWS = 5000, 1
 ERROR, WARNING = "error", "warning"
 
 
@@ -51,6 +51,8 @@ class Package:
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    #: (table, row) -> the operation that has the row's private texts, once it was handed over.
+    operations: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:

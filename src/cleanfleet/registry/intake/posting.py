@@ -164,13 +164,19 @@ class Opening:
         )
 
     def _origins(self) -> None:
-        found = [
-            *(("person", key, principal.public_id) for key, principal in self.people.items()),
-            *(("holder", key, holder.public_id) for key, holder in self.holders.items()),
-            *(("account", key, account.public_id) for key, account in self.accounts.items()),
+        texts = {
+            (kind, row[kind]): self.values.operations[table, row.number]
+            for table, kind in (("persons", "person"), ("holders", "holder"))
+            for row in self.values[table]
+        }
+        every: list[tuple[str, str, Any]] = [
+            *(("person", key, one) for key, one in self.people.items()),
+            *(("holder", key, one) for key, one in self.holders.items()),
+            *(("account", key, one) for key, one in self.accounts.items()),
         ]
+        found = [(kind, key, one.public_id, texts.get((kind, key))) for kind, key, one in every]
         head = (self.intake.pk, self.intake.register)
-        insert(Origin._meta.db_table, "intake_id register kind key public_id", [(*head, *one) for one in found])
+        insert(Origin._meta.db_table, "intake_id register kind key public_id staged_id", [(*head, *one) for one in found])
 
     def _make_buckets(self) -> None:
         """All buckets of the new accounts that the package fills, at once."""
