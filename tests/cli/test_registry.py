@@ -86,6 +86,9 @@ def test_settings_and_operations_are_told(home: Path) -> None:
 
 
 def test_another_register_s_package_from_dry_run_to_export(home: Path, tmp_path: Path) -> None:
+    from cleanfleet.registry import boot
+
+    boot.start()
     from registry.intake import packages
 
     from cleanfleet.registry.intake import files
