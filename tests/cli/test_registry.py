@@ -162,3 +162,41 @@ def test_the_bank_s_file_of_direct_debits(home: Path, tmp_path: Path) -> None:
     assert "there is no collection 'col_0'" in run(home, *asked, str(clock.today()), "--again", "col_0", code=2)
     out.write_text("")
     assert "is there already" in run(home, *asked, str(clock.today()), code=2)
+
+
+def test_another_register_s_package_from_dry_run_to_export(home: Path, tmp_path: Path) -> None:
+    from cleanfleet.registry import boot
+
+    boot.start()
+    from registry.intake import packages
+
+    from cleanfleet.registry.intake import files
+
+    folder, bad = tmp_path / "package", tmp_path / "bad"
+    rows = packages.rows()
+    files.write(packages.package(rows), folder)
+    rows["lots"][0]["account"] = "A-9"
+    files.write(packages.package(rows), bad)
+    told = run(home, "intake", str(bad), "--dry-run", "--report", str(tmp_path / "r.csv"), code=1)
+    assert "unknown_reference" in told
+    assert "nothing was written" in told
+    assert "A-9" in (tmp_path / "r.csv").read_text()
+    found = json.loads(run(home, "intake", str(folder), "--dry-run", "--json"))
+    assert (found["errors"], found["rows"]["lots"]) == (0, 5)
+    assert {total["difference"] for total in found["totals"]} == {0}
+    assert "either --dry-run, or --propose" in run(home, "intake", str(folder), code=2)
+    people = [do(home, "register_person", full_name=n, email=f"{n}@agency.nz")["person"] for n in ("One", "Two")]
+    for one, role in zip(people, ("finance", "approver"), strict=True):
+        do(home, "assign_role", person=one, role=role)
+    made = json.loads(run(home, "intake", str(folder), "--propose", found["digest"], "--by", people[0]))
+    assert made["state"] == "proposed"
+    approve = ("approve-intake", made["intake"], found["digest"], "--by")
+    assert "agency:approver" in run(home, *approve, people[0], code=2)
+    assert json.loads(run(home, *approve, people[1]))["state"] == "taken_in"
+    assert made["intake"] in run(home, "intakes")
+    assert json.loads(run(home, "audit", "--replay", "--json"))["findings"] == []
+    shown = run(home, "statement", "A-1", "--from", "2026-01-01", "--to", "2026-12-31")
+    assert "Before, in CCS" in shown
+    assert "written" in run(home, "export-package", str(tmp_path / "out"), "--register", "CCS")
+    assert files.read(tmp_path / "out").tables["money"] == files.read(folder).tables["money"]
+    assert "is taken_in" in run(home, "withdraw-intake", made["intake"], "--by", people[1], code=2)

@@ -44,6 +44,7 @@ from cleanfleet.registry.vehicles.reassessing import ReassessVehicles
 from registry import databases
 from registry.bankfiles import stories as bank_stories
 from registry.fleets import stories
+from registry.intake import stories as intakes
 from registry.people import account, car, credited, do, feed, holder, officer, person, ready_law, verify
 
 KEY = "the-key"
@@ -390,8 +391,10 @@ STORIES: dict[str, Callable[[], Story]] = {
     "erase_holder": _erase_holder,
     "expire_credits": _expire,
     "revive_credits": _revive,
-    **{name: (lambda make=make: Story(*make())) for name, make in stories.STORIES.items()},
-    **{name: (lambda make=make: Story(*make())) for name, make in bank_stories.STORIES.items()},
+    **{
+        name: (lambda make=make: Story(*make()))
+        for name, make in (stories.STORIES | bank_stories.STORIES | intakes.STORIES).items()
+    },
 }
 
 

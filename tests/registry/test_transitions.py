@@ -13,13 +13,16 @@ from cleanfleet.registry.acceptance.states import ACCEPTANCE
 from cleanfleet.registry.accounts.states import ACCOUNT, ENQUIRY
 from cleanfleet.registry.bankfiles.states import ENTRY
 from cleanfleet.registry.charges.states import SETTLEMENT
+from cleanfleet.registry.intake.states import INTAKE
 from cleanfleet.registry.payments.states import PAYMENT
 from cleanfleet.registry.refusals import Conflict, Forbidden
 from cleanfleet.registry.states import States
 from cleanfleet.registry.transfers.states import OFFER
 from cleanfleet.registry.vehicles.states import CLAIM, DISPUTE
 
-TABLES = {table.what: table for table in (ACCOUNT, ENQUIRY, CLAIM, DISPUTE, PAYMENT, ACCEPTANCE, SETTLEMENT, OFFER, ENTRY)}
+TABLES = {
+    table.what: table for table in (ACCOUNT, ENQUIRY, CLAIM, DISPUTE, PAYMENT, ACCEPTANCE, SETTLEMENT, OFFER, ENTRY, INTAKE)
+}
 EXPECTED: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("transitions.yaml").read_text())
 APART = ("first", "permissions")
 

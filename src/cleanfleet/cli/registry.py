@@ -279,16 +279,20 @@ def audit(
     ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Verify guards, seals, balances and the chain, and bank statements against the book. Exit code 1 where something was found."""
+    """Verify guards, seals, balances and the chain; bank statements and what was taken in from other registers against the book.
+
+    Exit code 1 where something was found.
+    """
     with _registry():
         from cleanfleet.registry import replay as history
         from cleanfleet.registry.bankfiles import checks as bank
+        from cleanfleet.registry.intake import checks as intakes
         from cleanfleet.registry.ledger import audit as checks
         from cleanfleet.registry.ledger.models import Block, Operation
 
         if seal:
             checks.seal_blocks()
-        findings = checks.run() + bank.run() + (history.run() if replay else [])
+        findings = checks.run() + bank.run() + intakes.run() + (history.run() if replay else [])
         block = Block.objects.order_by("-last").first()
         told = {
             "operations": Operation.objects.count(),
@@ -364,6 +368,12 @@ def statement(
             (e.date, e.operation, e.unit, e.bucket, e.vintage or "", f"{e.amount:+,}", e.vehicle) for e in found.entries
         ]
         show(screen, table("", [*named, ("vehicle", False)], cells))
+        if found.before:
+            earlier = [
+                (e.date, e.operation, e.unit, e.bucket, e.vintage or "", f"{e.amount:+,}", e.vehicle) for e in found.before
+            ]
+            title = f"Before, in {found.before[0].register}; no balance counts it"
+            show(screen, table(title, [*named, ("vehicle", False)], earlier))
 
 
 @app.command()

@@ -21,6 +21,7 @@ _MODULES = (
     "transfers.reviving",
     "transfers.surrendering",
     "fleets.operations",
+    "intake.operations",
     "bankfiles.operations",
     "erasing.operations",
     "notices.operations",

@@ -17,8 +17,9 @@ from django.core.management import call_command
 from django.db import connections
 
 from . import kinds
+from .intake.models import Origin
 from .ledger.audit import Finding
-from .ledger.models import Movement, Operation, Principal, PrivateText, Seal
+from .ledger.models import Movement, Operation, Owner, Principal, PrivateText, Seal
 from .ledger.operations import Action, Replay, is_digest, perform, replaying
 
 SCRATCH = "replay"
@@ -68,24 +69,22 @@ def run() -> list[Finding]:
     kinds.all_kinds()
     history = list(_history())
     principals = list(Principal.objects.order_by("pk").values("pk", "public_id", "kind"))
+    owners = dict(Owner.objects.values_list("public_id", "pk"))
+    made = {json.loads(one["answer"]).get("person") for one in history if one["operation"].name == "register_person"}
+    made |= set(Origin.objects.filter(kind="person").values_list("public_id", flat=True))
     findings: list[Finding] = []
     with _scratch():
-        given = [p for p in principals if _given(p["public_id"], history)]
+        # those that no operation made: the system, which is there from the start
+        given = [p for p in principals if p["public_id"] not in made]
         Principal.objects.bulk_create(Principal(id=p["pk"], public_id=p["public_id"], kind=p["kind"]) for p in given)
         for one in history:
-            findings += _again(one)
+            findings += _again(one, owners)
             if len(findings) >= 100:
                 break
     return findings
 
 
-def _given(public_id: str, history: list[dict[str, Any]]) -> bool:
-    """Whether no operation made the principal: the system, which is there from the start."""
-    made = {json.loads(one["answer"]).get("person") for one in history if one["operation"].name == "register_person"}
-    return public_id not in made
-
-
-def _again(one: dict[str, Any]) -> Iterator[Finding]:
+def _again(one: dict[str, Any], owners: dict[str, int]) -> Iterator[Finding]:
     operation: Operation = one["operation"]
     about = f"operation {operation.pk} ({operation.name})"
     kind = Action.kinds.get(operation.name)
@@ -97,7 +96,7 @@ def _again(one: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("replay", about, f"its principal {operation.principal.public_id} was made by no operation before")
         return
     try:
-        with replaying(Replay(operation.pk, operation.nonce, operation.recorded_at)):
+        with replaying(Replay(operation.pk, operation.nonce, operation.recorded_at, owners)):
             done = perform(kind.model_validate(one["input"]), by=by, key=operation.key, effective_on=operation.effective_on)
     except Exception as error:
         yield Finding("replay", about, f"can't be done again: {type(error).__name__}: {error}")

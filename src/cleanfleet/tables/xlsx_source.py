@@ -1,4 +1,4 @@
-"""XLSX: the first sheet, held in memory (a sheet has at most 1,048,576 rows)."""
+"""XLSX: one sheet, the first unless another is named, held in memory (a sheet has at most 1,048,576 rows)."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ logging.getLogger("fastexcel").addHandler(logging.NullHandler())
 
 
 class XlsxSource:
-    """The first sheet of a workbook; see :class:`~cleanfleet.tables.source.Source`.
+    """The first sheet of a workbook, or the one that is named; see :class:`~cleanfleet.tables.source.Source`.
 
     The first row that is not empty is the header. A record's number is its place below the header, so that blank rows,
     which are no records, leave a gap and the number plus the header's row is the row of the sheet. A column whose cells are
     of several types is text. A cell with an error (#N/A) is refused as ``cell_error``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sheet: str | None = None) -> None:
         self.path = path
         self.raw_column = ""
+        which = "sheet" if sheet else "first sheet"
         try:
             book = fastexcel.read_excel(path)
-            name, *others = book.sheet_names
-            top = book.load_sheet(0, header_row=None, n_rows=1, dtypes="string")
+            name = sheet or book.sheet_names[0]
+            others = [] if sheet else book.sheet_names[1:]
+            top = book.load_sheet(name, header_row=None, n_rows=1, dtypes="string")
             header = [str(cell or "") for cell in top.to_polars().row(0)] if top.height else []
-            sheet = book.load_sheet(0, header_row=0, schema_sample_rows=None)
-            batch, errors = sheet.to_arrow_with_errors()
+            batch, errors = book.load_sheet(name, header_row=0, schema_sample_rows=None).to_arrow_with_errors()
             frame = pl.DataFrame(pl.from_arrow(batch)) if batch.num_columns else pl.DataFrame()
         except (fastexcel.FastExcelError, pl.exceptions.PolarsError, ValueError) as error:
             first = (str(error).splitlines() or [""])[0]
             raise InputError(f"{path}: is not a readable XLSX workbook ({first})") from None
         if not header or not any(cell.strip() for cell in header):
-            raise InputError(f"{path}: the first sheet, {name!r}, is empty")
+            raise InputError(f"{path}: the {which}, {name!r}, is empty")
         check_header(path, header)
         frame.columns = header
         cells = errors.errors if errors is not None else []
@@ -52,7 +53,7 @@ class XlsxSource:
         filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series() | row.is_in(broken.implode())
         self._row, self._frame = row.filter(filled), frame.filter(filled)
         if not self._frame.height:
-            raise InputError(f"{path}: the first sheet, {name!r}, has a header, but no records")
+            raise InputError(f"{path}: the {which}, {name!r}, has a header, but no records")
         self.schema: dict[str, pl.DataType] = dict(frame.schema)
         self.count: int | None = self._frame.height
         self.notes = [f"sheet {name!r}"]

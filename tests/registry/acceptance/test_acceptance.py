@@ -12,6 +12,7 @@ from cleanfleet.registry.acceptance.operations import AcceptVehicles, AutoAccept
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.operations import SetAutoAccept
 from cleanfleet.registry.accounts.permissions import system
+from cleanfleet.registry.charges.correcting import WithdrawVehicle
 from cleanfleet.registry.ledger import book
 from cleanfleet.registry.ledger.operations import perform
 from cleanfleet.registry.payments.models import Payment, Receipt
@@ -298,6 +299,10 @@ def test_in_the_phase_in_a_charge_is_kept_unpaid_and_nothing_is_offset(settings_
     with clock.at("2023-06-01"):
         (two,) = feed(car(to, co2=200, ready_on="2023-05-30"))
         assert accept(to, owner, two["claim"])["state"] == "waiting"
+        # Taken back before it was paid it is owed no more, and no money is given back.
+        gone = do(WithdrawVehicle(claim=one["claim"], reason="exported", grounds="x"), officer())
+        assert (gone["charge_change_g"], gone["refund_cents"]) == (-55, 0)
+    assert book.balances(to.pk) == {}
 
 
 @pytest.fixture

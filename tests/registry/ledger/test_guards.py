@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from cleanfleet.registry.ledger import guards
 from cleanfleet.registry.ledger.models import Balance, Movement, Operation
 from cleanfleet.registry.ledger.operations import Action, Work
-from registry.databases import admin
+from registry.databases import admin, fresh
 from registry.people import account, do, person
 
 UNIT = "credit:used"
@@ -215,3 +217,15 @@ def test_a_lost_guard_is_told(database: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE ledger_seal DISABLE TRIGGER ledger_seal_counts")
         assert guards.missing() == ["ledger_seal_counts"]
+
+
+def test_no_guard_of_sqlite_searches_by_unit_alone(tmp_path: Path) -> None:
+    """Of a unit there may be a hundred thousand lots: each new one would look through all of them."""
+    with fresh("sqlite", tmp_path), connection.cursor() as cursor:
+        for guard in guards.expected("sqlite"):
+            if guard.name.endswith("_no_replace"):
+                where = guard.sql.partition(" WHERE ")[2].partition(") BEGIN")[0]
+                told = re.sub(r"NEW\.\w+", "1", where)
+                cursor.execute(f"EXPLAIN QUERY PLAN SELECT 1 FROM {guard.table} WHERE {told}")
+                plan = [row[3] for row in cursor.fetchall()]
+                assert not any(step.startswith("SCAN") or step.endswith("(unit_id=?)") for step in plan), (guard.name, plan)

@@ -264,7 +264,10 @@ class Accepting:
         return acceptance
 
     def _lines(self) -> list[tuple[int, int, int]]:
-        """For each vehicle: grams met by credits, grams met by money, cents; credits go to the vehicles in their order."""
+        """For each vehicle: grams met by credits, grams met by money, cents; credits go to the vehicles in their order.
+
+        Of the phase-in none are met: they are owed.
+        """
         left = self.offset_g
         found = []
         for _, answer in self.kept:
@@ -273,7 +276,8 @@ class Accepting:
             left -= offset
             if charge and cents % charge:
                 raise ArithmeticError(f"a charge of {cents} cents for {charge} g is no whole number of cents for each gram")
-            found.append((offset, charge - offset, (charge - offset) * (cents // charge if charge else 0)))
+            paid = 0 if self.unpaid else charge - offset
+            found.append((offset, paid, paid * (cents // charge if charge else 0)))
         return found
 
     def _results(self) -> list[int]:

@@ -11,7 +11,7 @@ from django.db.models import Q
 from cleanfleet.registry import ids
 from cleanfleet.registry.clock import years_later
 from cleanfleet.registry.ledger import book
-from cleanfleet.registry.ledger.models import Owner, Principal
+from cleanfleet.registry.ledger.models import Principal
 from cleanfleet.registry.ledger.operations import Action, Private, Work
 from cleanfleet.registry.refusals import Conflict, Forbidden, Invalid, NotDetermined, NotVisible
 
@@ -99,11 +99,11 @@ class OpenAccount(Action):
         mine = Q(grants__principal=work.by, grants__verb=permissions.OWNER, grants__ended=None)
         if holder is None or (others.exists() and not others.filter(mine).exists()):
             raise NotVisible("not_found", f"there is no holder {self.holder!r} whose accounts you own", field="holder")
-        owner = Owner.objects.create(public_id=work.id("acc"))
+        ((number, public_id),) = work.owners()
         account = Account.objects.create(
-            owner=owner,
-            public_id=owner.public_id,
-            number=ids.account_number(owner.pk),
+            owner_id=number,
+            public_id=public_id,
+            number=ids.account_number(number),
             holder=holder,
             condition=self.condition,
             name=self.account_name,

@@ -7,6 +7,8 @@ holder that they belong to themselves nobody has a role at the agency.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from cleanfleet.registry.ledger import rows
@@ -73,11 +75,26 @@ def visible_to(principal: Principal) -> QuerySet[Account]:
     return Account.objects.filter(Exists(granted) | Exists(seeing))
 
 
+#: How upper rooms find accounts by other names: functions of a text that give accounts' ids.
+_OTHER_NAMES: list[Callable[[str], list[str]]] = []
+
+
+def also_known_by(find: Callable[[str], list[str]]) -> None:
+    """Let an upper room find accounts by a name of its own: ``find(text)`` gives the ids of those that have it."""
+    _OTHER_NAMES.append(find)
+
+
 def account_for(principal: Principal, public_id: str) -> Account:
-    """The account of that id or number; :class:`NotVisible` where the principal may not see it, existing or not."""
+    """The account of that id or number; :class:`NotVisible` where the principal may not see it, existing or not.
+
+    Where there is none, the one account that has the text as another name; several are none.
+    """
     known = Q(public_id=public_id) | Q(number=public_id.upper())
-    found = Account.objects.filter(known).select_related("holder")[:1]
-    if not found or not sees(principal, permissions(principal, found[0])):
+    found = list(Account.objects.filter(known).select_related("holder")[:1])
+    if not found:
+        others = [one for find in _OTHER_NAMES for one in find(public_id)]
+        found = list(visible_to(principal).filter(public_id__in=others).select_related("holder")[:2]) if others else []
+    if len(found) != 1 or not sees(principal, permissions(principal, found[0])):
         raise NotVisible("not_found", f"there is no account {public_id!r} that you may see", field="account")
     return found[0]
 

@@ -9,6 +9,7 @@ from what is due to be given back. What can't be had any more is owed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.db.models import Q, Sum
@@ -75,6 +76,15 @@ class Standing:
         return self.total_g - sum(way.kept_offset_g + way.kept_money_g for way in self.ways)
 
 
+#: What upper rooms hold against correcting a vehicle: functions of a claim that refuse.
+_CHECKS: list[Callable[[Claim], None]] = []
+
+
+def may_correct(check: Callable[[Claim], None]) -> None:
+    """Let an upper room refuse to correct an accepted vehicle: ``check(claim)`` raises the refusal."""
+    _CHECKS.append(check)
+
+
 def standing(claim: Claim) -> Standing:
     """Where an accepted pay-as-you-go vehicle stands; :class:`Conflict` for any other."""
     line = (
@@ -86,6 +96,8 @@ def standing(claim: Claim) -> Standing:
         raise Conflict("wrong_state", f"the vehicle is {claim.state}; only an accepted one can be corrected or withdrawn")
     if line.acceptance.scheme != "payg":
         raise Conflict("fleet", "a vehicle of a fleet average is corrected by its year's determination")
+    for check in _CHECKS:
+        check(claim)
     last = Correction.objects.filter(claim=claim).select_related("after").order_by("-pk").first()
     short = Correction.objects.filter(claim=claim).aggregate(n=Sum("shortfall_g"))["n"] or 0
     result = last.after if last is not None and last.after is not None else line.result
@@ -152,7 +164,11 @@ def relieve(work: Work, now: Standing, unit: str, grams: int) -> int:
             work.move(unit, work.bucket(None, "met_by_credits", unit), reversed_, credit, subject=subject)
             pool = spending.unit_of(account)
             used, held = work.bucket(None, "used", pool), work.bucket(account.pk, "held", pool)
-            for lot, amount in _lots(now, way, way.kept_offset_g - credit, way.kept_offset_g):
+            lots = _lots(now, way, way.kept_offset_g - credit, way.kept_offset_g)
+            if sum(amount for _, amount in lots) != credit:
+                missing = f"which lots met {credit} g of the charge"
+                raise Conflict("offset_unknown", f"the credits can't be given back; missing: {missing}", missing=[missing])
+            for lot, amount in lots:
                 work.move(pool, used, held, amount, lot=lot, subject=subject)
             way.kept_offset_g -= credit
             left -= credit

@@ -48,6 +48,7 @@ ROOMS = (
     "charges",
     "transfers",
     "fleets",
+    "intake",
     "bankfiles",
     "notices",
 )

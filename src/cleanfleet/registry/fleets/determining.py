@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -94,6 +94,15 @@ def last_known(holder: Holder, year: int) -> dt.date | None:
     return None if found is None else found.known
 
 
+#: What upper rooms hold against determining a year anew: functions of its last determination that refuse.
+_CHECKS: list[Callable[[Determination], None]] = []
+
+
+def may_determine_anew(check: Callable[[Determination], None]) -> None:
+    """Let an upper room refuse to determine a fleet year anew: ``check(last determination)`` raises the refusal."""
+    _CHECKS.append(check)
+
+
 def again(
     work: Work,
     holder: Holder,
@@ -118,6 +127,9 @@ def again(
             continue
         if last is None and not figures.members:
             continue
+        if last is not None:
+            for check in _CHECKS:
+                check(last)
         year.state = FLEET_YEAR.go(year.state, "correct" if last is not None else "determine", {CASE})
         done[vehicle_type] = _determine(work, year, accounts, policy, figures, reason)
     return done

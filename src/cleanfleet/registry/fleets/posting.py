@@ -13,6 +13,7 @@ from cleanfleet.registry.acceptance import spending
 from cleanfleet.registry.ledger import book
 from cleanfleet.registry.ledger.operations import Work
 from cleanfleet.registry.payments.operations import MONEY
+from cleanfleet.registry.refusals import Conflict
 
 from .fleet import year_end
 from .models import Settlement, Share
@@ -134,7 +135,8 @@ def _relieve(work: Work, share: Share, grams: int) -> tuple[int, int]:
             given += given_back
             left -= given_back
     if left:
-        raise ArithmeticError(f"share {share.pk}: {left} g of {grams} can't be relieved")
+        missing = f"which lots met {left} g of the charge"
+        raise Conflict("offset_unknown", f"the charge can't be taken back; missing: {missing}", missing=[missing])
     share.charge_g -= grams
     return refund, given
 

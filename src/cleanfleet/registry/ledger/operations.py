@@ -128,11 +128,13 @@ def is_digest(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay holds fixed: the operation's own number, random seed and instant."""
+    """What a replay holds fixed: the operation's own number, random seed and instant, and the numbers of owners."""
 
     number: int
     nonce: str
     recorded_at: dt.datetime
+    #: Public id -> number of the owners that the history made: a database gives out numbers with gaps.
+    owners: Mapping[str, int]
 
 
 _replay: ContextVar[Replay | None] = ContextVar("replay", default=None)
@@ -194,6 +196,16 @@ class Work:
             rows.select(
                 f"SELECT id FROM ledger_owner WHERE id IN ({rows.marks(owners)}) ORDER BY id FOR NO KEY UPDATE", owners
             )
+
+    def owners(self, count: int = 1) -> list[tuple[int, str]]:
+        """New owners of books, as (number, public id); in a replay with the numbers that they had."""
+        made = [self.id("acc") for _ in range(count)]
+        replay = _replay.get()
+        given = {public_id: number for public_id in made if replay and (number := replay.owners.get(public_id))}
+        fresh = iter(rows.numbers("ledger_owner", "id", count - len(given)) if count > len(given) else [])
+        found = [(given.get(public_id) or next(fresh), public_id) for public_id in made]
+        rows.insert("ledger_owner", ("id", "public_id", "touched"), [(*one, 0) for one in found])
+        return found
 
     def unit(self, code: str) -> int:
         found = self._units.get(code)

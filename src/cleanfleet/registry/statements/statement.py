@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,9 +35,35 @@ class Entry(NamedTuple):
     reference: str
 
 
+class Before(NamedTuple):
+    """An entry of another register from before the account was taken in; it is no movement of this book. ``amount`` is signed."""
+
+    register: str
+    date: dt.date
+    operation: str
+    unit: str
+    bucket: str
+    vintage: int | None
+    amount: int
+    vehicle: str
+    reference: str
+
+
+#: What upper rooms know of an account from before it was here: functions of (account, first day, last day).
+_BEFORE: list[Callable[[Account, dt.date, dt.date], list[Before]]] = []
+
+
+def comes_before(find: Callable[[Account, dt.date, dt.date], list[Before]]) -> None:
+    """Let an upper room tell of a period what another register had of the account."""
+    _BEFORE.append(find)
+
+
 @dataclass(frozen=True)
 class Statement:
-    """A statement: balances by (bucket, unit) before the first day and after the last, and what lies between."""
+    """A statement: balances by (bucket, unit) before the first day and after the last, and what lies between.
+
+    ``before`` are the period's entries of another register, where the account came from one; no balance counts them.
+    """
 
     number: str
     name: str
@@ -45,6 +72,12 @@ class Statement:
     opening: dict[tuple[str, str], int]
     entries: tuple[Entry, ...]
     closing: dict[tuple[str, str], int]
+    before: tuple[Before, ...] = ()
+
+    def earlier(self) -> pl.DataFrame:
+        """Another register's entries as a table."""
+        schema = dict.fromkeys(Before._fields, pl.String) | {"date": pl.Date, "vintage": pl.Int64, "amount": pl.Int64}
+        return pl.DataFrame([list(entry) for entry in self.before], schema=schema, orient="row")
 
     def frame(self) -> pl.DataFrame:
         """The entries as a table: cents as decimal dollars where the unit is NZD."""
@@ -66,7 +99,8 @@ class Statement:
 
     def sheets(self) -> dict[str, pl.DataFrame]:
         """The tables of a workbook."""
-        return {"Balances": self.balances(), "Entries": self.frame()}
+        found = {"Balances": self.balances(), "Entries": self.frame()}
+        return found | {"Before": self.earlier()} if self.before else found
 
     def balances(self) -> pl.DataFrame:
         """Opening and closing balance of each bucket, and the sum of its changes."""
@@ -127,7 +161,8 @@ def statement(account: Account, first: dt.date, last: dt.date, *, client: str | 
             balance = running[kind, unit]
             entries.append(Entry(date, at, name, unit, kind, vintage, change, balance, vehicle, of_client, reference))
     closing = {place: amount for place, amount in running.items() if amount}
-    return Statement(account.number, account.name, first, last, opening, tuple(entries), closing)
+    earlier = () if client else tuple(entry for find in _BEFORE for entry in find(account, first, last))
+    return Statement(account.number, account.name, first, last, opening, tuple(entries), closing, earlier)
 
 
 def _vehicles(results: set[int]) -> dict[int, tuple[str, str, str]]:
