@@ -26,7 +26,7 @@ from cleanfleet.registry.accounts import enquiries
 from cleanfleet.registry.accounts import operations as accounts
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.permissions import system
-from cleanfleet.registry.charges import correcting, refunding, settling
+from cleanfleet.registry.charges import correcting, paying, refunding, settling
 from cleanfleet.registry.erasing import operations as erasing
 from cleanfleet.registry.ledger import audit, rows
 from cleanfleet.registry.ledger.models import Operation, Principal
@@ -169,6 +169,17 @@ def _overcharged() -> Story:
         claim = Claim.objects.order_by("-pk")[0].public_id
         do(correcting.WithdrawVehicle(claim=claim, reason="exported", grounds="x"), officer())
     return Story(refunding.RefundOvercharge(account=of.public_id, reference="r"), officer("finance"))
+
+
+def _due_again() -> Story:
+    owner, of, answer = _waiting()
+    with clock.at(DAY + "T12:05+13:00"):
+        for event, outcome in (("e", "succeeded"), ("f", "reversed")):
+            said = payments.TakeMessage(
+                payment=answer["payment"], provider="local", event=event, outcome=outcome, cents=4200
+            )
+            do(said, system())
+    return Story(paying.PayDue(account=of.public_id), owner)
 
 
 def _noted() -> Story:
@@ -375,6 +386,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "refund_payment": _late,
     "settle_charges": _settle,
     "refund_overcharge": _overcharged,
+    "pay_due": _due_again,
     "make_notices": _noted,
     "correct_vehicle": _accepted(
         correcting.CorrectVehicle, attributes={"co2_g_per_km": "82"}, reason="wrong_co2", grounds="x"

@@ -17,6 +17,7 @@ _MODULES = (
     "charges.settling",
     "charges.correcting",
     "charges.refunding",
+    "charges.paying",
     "transfers.operations",
     "transfers.reviving",
     "transfers.surrendering",

@@ -271,6 +271,6 @@ def test_every_operation_with_texts_is_of_one_kind() -> None:
     """Whose texts are they? A new operation with a field other than the agency's ``grounds`` and ``note`` has to be put somewhere."""
     private = {name: set(kind.private_fields()) for name, kind in kinds.all_kinds().items() if kind.private_fields()}
     assert set(WRITTEN_BY_USERS) <= set(private)
-    holder_s = {"register_holder", "open_account", "rename_account"}
+    holder_s = {"register_holder", "open_account", "rename_account", "register_mandate"}
     rest = {name for name, fields in private.items() if fields - {"grounds", "note"}}
     assert rest == {*WRITTEN_BY_USERS, *holder_s, "register_person"}

@@ -24,6 +24,7 @@ from cleanfleet.registry.payments.operations import MONEY
 from cleanfleet.registry.refusals import Conflict
 from cleanfleet.registry.vehicles.models import Claim, Result
 
+from . import paying
 from .models import Correction, Met
 
 #: What cents given back to an account are about, once they were paid out.
@@ -96,6 +97,8 @@ def standing(claim: Claim) -> Standing:
         raise Conflict("wrong_state", f"the vehicle is {claim.state}; only an accepted one can be corrected or withdrawn")
     if line.acceptance.scheme != "payg":
         raise Conflict("fleet", "a vehicle of a fleet average is corrected by its year's determination")
+    if paying.waits(line.acceptance.account):
+        raise Conflict("payment_waits", "a payment of what is due on the account is under way; correct the vehicle after it")
     for check in _CHECKS:
         check(claim)
     last = Correction.objects.filter(claim=claim).select_related("after").order_by("-pk").first()
@@ -243,9 +246,14 @@ def _give_money(work: Work, now: Standing, way: Way, cents: int) -> int:
     """Money was charged too much: it is due to be given back; money that its payer's bank took back is no longer due."""
     owner, subject = now.account.pk, now.result.pk
     charged = work.bucket(None, "charged", MONEY)
-    if way.reversed:
-        work.move(MONEY, work.bucket(owner, "payable", MONEY), charged, cents, subject=subject)
-        return 0
+    if way.reversed:  # as far as it wasn't paid again
+        work.post()
+        unpaid = min(cents, paying.due(now.account))
+        if unpaid:
+            work.move(MONEY, work.bucket(owner, "payable", MONEY), charged, unpaid, subject=subject)
+        cents -= unpaid
+        if not cents:
+            return 0
     work.move(MONEY, work.bucket(None, "revenue", MONEY), work.bucket(owner, "refund_due", MONEY), cents, subject=subject)
     work.move(MONEY, work.bucket(None, "paid", MONEY), charged, cents, subject=subject)
     return cents

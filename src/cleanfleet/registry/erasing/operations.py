@@ -7,6 +7,8 @@ free texts, in the operations' private texts and in the tables that show them. C
 |---|---|
 | a person's name and e-mail; what they wrote as a user: explanations, answers, enquiries, contact on the trade list | ErasePerson |
 | a holder's name and address, its accounts' names, grounds of decisions on it, name and address on its receipts and invoices | EraseHolder |
+| name and bank account of a holder's direct debit authorities | EraseHolder |
+| payers and what they wrote in a bank's statement, which the agency keeps whole | never |
 | grounds of the agency's other decisions | never: the agency answers for them |
 """
 
@@ -23,8 +25,10 @@ from django.db.models import Max, QuerySet
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account, AgencyRole, Enquiry, Grant, Holder, Person
 from cleanfleet.registry.accounts.operations import Grounds, principal_of
+from cleanfleet.registry.bankfiles.models import Mandate
 from cleanfleet.registry.clock import years_later
 from cleanfleet.registry.fleets.models import Application, Deferral
+from cleanfleet.registry.intake import hooks as intake
 from cleanfleet.registry.ledger import book, texts
 from cleanfleet.registry.ledger.models import Operation, Principal, PrivateText, Seal
 from cleanfleet.registry.ledger.operations import Action, Work, canonical, chunks
@@ -67,7 +71,8 @@ class ErasePerson(Action):
         _refuse(f"the texts of {self.person} can't be erased", _needs_person(principal))
         person.name, person.email = ERASED, ""
         person.save()
-        erased = texts.erase(work, [*_made("register_person", "person", self.person), *_written(principal)])
+        made = [*_made("register_person", "person", self.person), *intake.texts_of(self.person)]
+        erased = texts.erase(work, [*made, *_written(principal)])
         return {"person": self.person, "erased_texts": erased}
 
 
@@ -98,10 +103,12 @@ class EraseHolder(Action):
         what = f"the texts of holder {self.holder} can't be erased"
         _refuse(what, _needs_holder(holder, accounts))
         _kept_long_enough(what, holder, accounts, work.today)
-        erased = texts.erase(work, [*_made("register_holder", "holder", self.holder), *_about(holder, accounts)])
+        made = [*_made("register_holder", "holder", self.holder), *intake.texts_of(self.holder)]
+        erased = texts.erase(work, [*made, *_about(holder, accounts)])
         holder.name = holder.address = ERASED
         holder.save(update_fields=["name", "address"])
         Account.objects.filter(holder=holder).update(name=ERASED)
+        Mandate.objects.filter(account__holder=holder).update(payer_name=ERASED, number="")
         for issued in _issued(holder):
             issued.update(name=ERASED, address=ERASED)
         return {"holder": self.holder, "erased_texts": erased}

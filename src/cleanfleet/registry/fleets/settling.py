@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import pydantic
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, Sum
 
 from cleanfleet.registry.acceptance.operations import Grams, Vintage
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.operations import hold_open
+from cleanfleet.registry.charges.paying import collected_elsewhere
 from cleanfleet.registry.ledger.operations import Work
 from cleanfleet.registry.payments import operations as payments
 from cleanfleet.registry.payments.operations import MONEY
@@ -184,6 +185,11 @@ class RefundFleetCharge(OnShare):
         not_own(work, share.account.holder)
         cents = give_back(work, share)
         return {"refunded_cents": cents, "reference": self.reference, **told(share)}
+
+
+@collected_elsewhere
+def _of_shares(account: Account) -> int:
+    return int(Share.objects.filter(account=account).aggregate(n=Sum("payable_cents"))["n"] or 0)
 
 
 @hold_open

@@ -24,7 +24,8 @@ from cleanfleet.registry.rulings import law
 class ReviveCredits(OnAccount):
     """Give the account back what expired on it and by the law as known today may still be used; the daily job does it.
 
-    What a correction or a withdrawal has cancelled since stays gone. A closed account takes nothing.
+    Nothing lives again by a doubtful rule that the agency hasn't confirmed. What a correction or a withdrawal has cancelled since
+    stays gone. A closed account takes nothing.
     """
 
     def run(self, work: Work) -> dict[str, Any]:
@@ -36,6 +37,7 @@ class ReviveCredits(OnAccount):
         held, expired = work.bucket(account.pk, "held", unit), work.bucket(None, "expired", unit)
         lapsed = {lot: grams for (_, lot), grams in spending.lapsed(account.pk).items()}
         alive = _alive(lapsed, work.today)
+        law.chargeable(spending.life_marks(alive.values(), work.today))
         for lot in sorted(alive):
             work.move(unit, expired, held, lapsed[lot], lot=lot)
         if alive:
@@ -43,10 +45,10 @@ class ReviveCredits(OnAccount):
         return {"account": account.public_id, "revived_g": sum(lapsed[lot] for lot in alive)}
 
 
-def _alive(lots: Iterable[int], today: dt.date) -> set[int]:
+def _alive(lots: Iterable[int], today: dt.date) -> dict[int, bank.Lot]:
     """Those of the lots that by the law as known today may still be used."""
     wanted = sorted(set(lots))
-    found: set[int] = set()
+    found: dict[int, bank.Lot] = {}
     if not wanted:
         return found
     rules, known = law.bank(today), law.policy(today).known
@@ -56,7 +58,7 @@ def _alive(lots: Iterable[int], today: dt.date) -> set[int]:
         for pk, unit, vintage, earned_on in rows:
             lot = bank.Lot(pk, "", unit.rpartition(":")[2], vintage, earned_on, 0)
             if bank.last_day(lot, today, known, rules) >= today:
-                found.add(pk)
+                found[pk] = lot
     return found
 
 
