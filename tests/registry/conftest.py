@@ -9,6 +9,10 @@ import pytest
 
 from . import databases
 
+HERE = Path(__file__).parent
+#: Rooms whose fast tests run on PostgreSQL too, as does what stands in no room; the others' runs there are slow tests.
+ON_BOTH = {"ledger", "transfers"}
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
@@ -17,3 +21,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         pytest.skip("no PostgreSQL server: set CLEANFLEET_TEST_PG or install one")
     with databases.fresh(request.param, tmp_path) as url:
         yield url
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before tests are chosen by their marks."""
+    for item in items:
+        if item.path.parent == HERE or HERE not in item.path.parents or item.path.relative_to(HERE).parts[0] in ON_BOTH:
+            continue
+        call = getattr(item, "callspec", None)
+        if call is not None and call.params.get("database") == "postgresql":
+            item.add_marker(pytest.mark.slow)
