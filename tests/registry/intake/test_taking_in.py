@@ -103,6 +103,7 @@ def test_credits_are_used_oldest_first_and_expire_by_their_own_day() -> None:
 
 
 def test_what_is_owed_is_met_and_money_goes_back_in_the_ordinary_way() -> None:
+    people.ready_law()
     packages.take_in(packages.package(packages.rows()))
     found, owner = packages.account("A-1"), packages.person("p1")
     with clock.at("2026-11-03"):
