@@ -200,3 +200,15 @@ def test_another_register_s_package_from_dry_run_to_export(home: Path, tmp_path:
     assert "written" in run(home, "export-package", str(tmp_path / "out"), "--register", "CCS")
     assert files.read(tmp_path / "out").tables["money"] == files.read(folder).tables["money"]
     assert "is taken_in" in run(home, "withdraw-intake", made["intake"], "--by", people[1], code=2)
+
+
+def test_vehicles_that_match_a_filter_are_shown_and_accepted(home: Path) -> None:
+    owner = do(home, "register_person", full_name="Aroha", email="aroha@example.nz")["person"]
+    holder = do(home, "register_holder", by=owner, kind="person", holder_name="Aroha", address="Nelson")["holder"]
+    number = do(home, "open_account", by=owner, holder=holder, condition="used", account_name="Cars")["number"]
+    shown = run(home, "accept", number, "--by", owner, "--result", "credit")
+    assert "0 vehicles match: 0 g of credit, 0 g of charge" in shown
+    digest = json.loads(run(home, "accept", number, "--by", owner, "--json"))["digest"]
+    assert "that is ready matches" in run(home, "accept", number, "--by", owner, "--confirm", digest, code=2)
+    assert "aren't those that were shown" in run(home, "accept", number, "--by", owner, "--confirm", "0", code=2)
+    assert "result is 'some'" in run(home, "accept", number, "--by", owner, "--result", "some", code=2)

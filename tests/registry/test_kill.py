@@ -22,6 +22,7 @@ from django.db import connection
 
 from cleanfleet.registry import clock, kinds
 from cleanfleet.registry.acceptance import operations as acceptance
+from cleanfleet.registry.acceptance import selecting
 from cleanfleet.registry.accounts import enquiries
 from cleanfleet.registry.accounts import operations as accounts
 from cleanfleet.registry.accounts.models import Account
@@ -132,6 +133,25 @@ def _accept() -> Story:
     with clock.at(DAY):
         found = feed(car(of, co2=150), car(of, co2=100))
     return Story(acceptance.AcceptVehicles(account=of.public_id, vehicles=[r["claim"] for r in found], credits_g=20), owner)
+
+
+def _select() -> Story:
+    ready_law()
+    owner = person()
+    of = credited(owner, 40)
+    with clock.at(DAY):
+        feed(car(of, co2=150), car(of, co2=100))
+    wanted = selecting.Filter(result="charge")
+    shown = selecting.matching(of, wanted).digest
+    return Story(selecting.SelectVehicles(account=of.public_id, filter=wanted, digest=shown), owner)
+
+
+def _selected() -> Story:
+    story = _select()
+    with clock.at(DAY):
+        chosen = do(story.action, story.by)
+    of = Account.objects.get(selections__public_id=chosen["selection"])
+    return Story(selecting.AcceptSelected(account=of.public_id, selection=chosen["selection"], credits_g=20), story.by)
 
 
 def _auto() -> Story:
@@ -378,6 +398,8 @@ STORIES: dict[str, Callable[[], Story]] = {
     "decide_dispute": _claim(vehicles.DecideDispute, "officer", dispute=True, details_stand=True, grounds="x"),
     "reallocate_vehicle": _claim(vehicles.ReallocateVehicle, "officer"),
     "accept_vehicles": _accept,
+    "select_vehicles": _select,
+    "accept_selected": _selected,
     "auto_accept": _auto,
     "release_acceptance": _released,
     "start_payment": _started,

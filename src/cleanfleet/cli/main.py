@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from cleanfleet import __version__
 
-from .registry_intake import app as registry_app
+from .registry_accept import app as registry_app
 
 #: The exit code after Ctrl-C.
 INTERRUPTED = 130

@@ -14,6 +14,7 @@ _MODULES = (
     "vehicles.reassessing",
     "payments.operations",
     "acceptance.operations",
+    "acceptance.selecting",
     "charges.settling",
     "charges.correcting",
     "charges.refunding",

@@ -45,3 +45,24 @@ class Line(models.Model):
     offset_g = models.BigIntegerField()
     money_g = models.BigIntegerField()
     money_cents = models.BigIntegerField()
+
+
+class Selection(models.Model):
+    """The vehicles that matched a filter when somebody confirmed it: they, and no others, are then accepted part by part."""
+
+    public_id = models.CharField(max_length=40, unique=True)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="selections")
+    count = models.IntegerField()
+    digest = models.CharField(max_length=64)
+    begun = models.ForeignKey(Operation, models.PROTECT, related_name="+")
+
+
+class Selected(models.Model):
+    """One vehicle of a selection, in the selection's order from 0."""
+
+    selection = models.ForeignKey(Selection, models.PROTECT, related_name="vehicles")
+    number = models.IntegerField()
+    claim = models.ForeignKey(Claim, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["selection", "number"], name="selected_once")]

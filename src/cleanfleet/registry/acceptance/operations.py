@@ -65,25 +65,38 @@ class AcceptVehicles(OnAccount):
             c.public_id: c
             for c in Claim.objects.filter(account=account, public_id__in=self.vehicles).select_related("version")
         }
-        outcomes: dict[str, dict[str, Any]] = {}
-        going = []
-        for public_id in self.vehicles:
-            claim = found.get(public_id)
-            try:
-                if claim is None:
-                    raise NotVisible("not_found", f"account {account.number} has no vehicle {public_id!r}")
-                CLAIM.go(claim.state, "accept", held)
-                going.append(claim)
-            except Refusal as refusal:
-                outcomes[public_id] = refused(refusal)
-        answers = ask(work, account, going)
-        kept = _acceptable(going, answers, outcomes)
-        if not kept:
-            return {"rows": [{"vehicle": v, **outcomes[v]} for v in self.vehicles], "acceptance": None}
-        acceptance = Accepting(work, account, kept, self.credits_g, self.vintages, self.provider).run()
-        for claim, answer in kept:
-            outcomes[claim.public_id] = told(acceptance, answer)
-        return {"rows": [{"vehicle": v, **outcomes[v]} for v in self.vehicles], **summary(acceptance)}
+        return accept(
+            work, account, held, [(v, found.get(v)) for v in self.vehicles], self.credits_g, self.vintages, self.provider
+        )
+
+
+def accept(
+    work: Work,
+    account: Account,
+    held: set[str],
+    vehicles: Sequence[tuple[str, Claim | None]],
+    credits_g: int,
+    vintages: Sequence[int],
+    provider: str,
+) -> dict[str, Any]:
+    """Accept what of the vehicles can be accepted, in one go; the answer has a row for each. Claims come with their version."""
+    outcomes: dict[str, dict[str, Any]] = {}
+    going = []
+    for public_id, claim in vehicles:
+        try:
+            if claim is None:
+                raise NotVisible("not_found", f"account {account.number} has no vehicle {public_id!r}")
+            CLAIM.go(claim.state, "accept", held)
+            going.append(claim)
+        except Refusal as refusal:
+            outcomes[public_id] = refused(refusal)
+    kept = _acceptable(going, ask(work, account, going), outcomes)
+    if not kept:
+        return {"rows": [{"vehicle": v, **outcomes[v]} for v, _ in vehicles], "acceptance": None}
+    acceptance = Accepting(work, account, kept, credits_g, vintages, provider).run()
+    for claim, answer in kept:
+        outcomes[claim.public_id] = told(acceptance, answer)
+    return {"rows": [{"vehicle": v, **outcomes[v]} for v, _ in vehicles], **summary(acceptance)}
 
 
 class AutoAccept(OnAccount):
