@@ -20,11 +20,9 @@ from . import kinds
 from .intake.models import Origin
 from .ledger.audit import Finding
 from .ledger.models import Movement, Operation, Owner, Principal, PrivateText, Seal
-from .ledger.operations import Action, Replay, is_digest, perform, replaying
+from .ledger.operations import ERASED_IN_REPLAY, Action, Replay, is_digest, perform, replaying
 
 SCRATCH = "replay"
-#: Stands for a text that was erased, where an operation is done again.
-ERASED = "erased@erased"
 
 
 def _movements(operation: int) -> list[tuple[Any, ...]]:
@@ -55,7 +53,7 @@ def _history() -> Iterator[dict[str, Any]]:
         given = json.loads(operation.input)
         for name, value in given.items():
             if is_digest(value):
-                given[name] = private.get(name, ERASED)
+                given[name] = private.get(name, ERASED_IN_REPLAY)
         yield {
             "operation": operation,
             "input": given,

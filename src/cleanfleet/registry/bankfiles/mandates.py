@@ -10,15 +10,13 @@ import pydantic
 from cleanfleet.registry.accounts import permissions
 from cleanfleet.registry.accounts.models import Account
 from cleanfleet.registry.accounts.operations import OnAccount
-from cleanfleet.registry.ledger.operations import Private, Work, is_replayed
+from cleanfleet.registry.ledger.operations import ERASED_IN_REPLAY, Private, Work, is_replayed
 from cleanfleet.registry.refusals import Conflict, Invalid
 
 from .collection import bank_account
 from .models import Mandate
 
 FINANCE = "agency:finance"
-#: What stands for a text that was erased, where an operation is done again.
-ERASED = "erased@erased"
 
 
 class RegisterMandate(OnAccount):
@@ -52,7 +50,7 @@ class RegisterMandate(OnAccount):
 
 def number(text: str) -> str:
     """The sixteen digits of a bank account; in a replay '' for one that was erased since."""
-    return "" if text == ERASED and is_replayed() else bank_account(text, "bank_account")
+    return "" if text == ERASED_IN_REPLAY and is_replayed() else bank_account(text, "bank_account")
 
 
 class RevokeMandate(OnAccount):

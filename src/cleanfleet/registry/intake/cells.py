@@ -8,7 +8,7 @@ from typing import Any
 
 from cleanfleet.law.columns import Column as Input
 from cleanfleet.law.errors import near
-from cleanfleet.registry.ledger.operations import canonical
+from cleanfleet.registry.ledger.operations import ERASED_IN_REPLAY, canonical
 from cleanfleet.registry.vehicles import assessing
 
 from .layout import TABLES, Table
@@ -17,7 +17,7 @@ from .package import ERROR, WARNING, Finding, Package, Row
 #: Characters of the longest cell that can be handed over.
 LONGEST = 2000
 #: What stands for a private text that was erased.
-ERASED = ("", "erased@erased")
+ERASED = ("", ERASED_IN_REPLAY)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

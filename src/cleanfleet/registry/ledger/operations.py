@@ -154,6 +154,10 @@ _BUCKETS = """SELECT b.id, b.owner_id, b.kind, b.unit_id FROM ledger_bucket b JO
 WHERE u.code = %s AND (b.owner_id IS NULL OR b.owner_id IN ({owners}))"""
 
 
+#: What stands for a text that was erased, where an operation is done again: every field of text takes it.
+ERASED_IN_REPLAY = "erased@erased"
+
+
 def is_replayed() -> bool:
     """Whether the running operation is done again by a replay, where texts that were erased are others than they were."""
     return _replay.get() is not None
